@@ -1,0 +1,84 @@
+// Ring: one io_uring, as the reactor sees it: entries to fill, one call to enter the kernel, completions
+// to reap.
+//
+// Threads: the ring is made on the thread that uses it, and the kernel refuses all others (EEXIST).
+// Lifetimes: everything a queued or submitted entry points at must live until its last completion.
+#pragma once
+
+#include <ringlet/base/clock.hpp>
+#include <ringlet/executor/parker.hpp>
+
+#include <cstdint>
+#include <expected>
+#include <liburing.h>
+#include <memory>
+#include <optional>
+
+namespace ringlet {
+
+// What the kernel says of an operation: a count or -errno, and IORING_CQE_F_* flags.
+struct Completion {
+    std::uint64_t user_data;
+    int result;
+    unsigned flags;
+};
+
+class Ring {
+public:
+    // `depth` submission entries, a power of two. If the memory lock limit does not allow that many, fewer.
+    // Otherwise the error says in one sentence why the kernel refuses, and what to do.
+    static std::expected<std::unique_ptr<Ring>, StartError> make(unsigned depth);
+
+    Ring(const Ring&) = delete;
+    Ring& operator=(const Ring&) = delete;
+    ~Ring();
+
+    // The next free submission entry; null if the queue is full. The caller fills it before it returns to
+    // anything that may enter.
+    io_uring_sqe* next_sqe() noexcept { return io_uring_get_sqe(&ring_); }
+
+    unsigned depth() const noexcept { return ring_.sq.ring_entries; }
+
+    // Entries filled and not yet taken by the kernel.
+    unsigned queued() const noexcept { return ring_.sq.sqe_tail - IO_URING_READ_ONCE(*ring_.sq.khead); }
+
+    // The kernel has completions that it delivers only on the next enter: deferred work, or a queue that
+    // overflowed.
+    bool has_deferred() const noexcept {
+        return IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+    }
+    bool has_overflowed() const noexcept {
+        return IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW;
+    }
+
+    // Submits what is queued and delivers deferred completions; does not sleep. Returns 0 or -errno: EAGAIN
+    // and EBUSY ask to reap first and come back, EINTR to come back.
+    int enter() noexcept;
+
+    // As enter(), and sleeps until there is a completion, a signal, or `deadline` (nullopt: for ever). What
+    // it returns does not say which: look at the completions and at the clock.
+    int enter_and_wait(std::optional<Time> deadline) noexcept;
+
+    // Sleeps like enter_and_wait(), but submits nothing: for a kernel that takes nothing.
+    void wait_only(Duration longest) noexcept;
+
+    // Takes the oldest completion off the queue; false if there is none.
+    bool pop(Completion& completion) noexcept;
+
+    // IORING_REGISTER_*: 0 or -errno.
+    int register_with(unsigned opcode, void* argument, unsigned count) noexcept;
+
+    // Gives up the ring without closing it: the kernel may still write to memory that its entries name.
+    void leak() noexcept { open_ = false; }
+
+private:
+    Ring() = default;
+    // Shows the kernel all entries filled so far, with one store; returns how many it has not taken yet.
+    unsigned publish() noexcept;
+    int enter(unsigned submit, unsigned wait_for, __kernel_timespec* timeout) noexcept;
+
+    io_uring ring_{};
+    bool open_ = false;
+};
+
+}  // namespace ringlet

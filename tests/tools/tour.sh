@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# The tour: sourced by `run`, which installs the packages first. Each step says what it shows and where to look in the
+# code, runs, and leaves a line for the table at the end. A step's function returns non-zero when it failed.
+
+steps=() # "outcome|name|what was seen"
+seen=''  # set by a step: the line for the table
+
+run_tour() {
+    local started=$SECONDS
+    configure "$CXX" plain
+    workplace=$(mktemp -d)
+    trap 'stop_server; rm -rf "$workplace"' EXIT
+    build_examples
+    tour_futures
+    [[ ! -d phase2-io-uring ]] || tour_io_uring
+    print_table "$((SECONDS - started))"
+}
+
+build_examples() {
+    local phase source targets=()
+    for phase in phase*-*/; do
+        for source in "$phase"examples/*.cpp; do
+            targets+=("subprojects/$phase$(basename "$source" .cpp)")
+        done
+    done
+    say "building the examples"
+    ninja -C "$build" "${targets[@]}"
+}
+
+# step NAME WHERE SHOWS COMMAND...
+step() {
+    local name=$1 where=$2 shows=$3 outcome=ok
+    shift 3
+    printf '\n%s%d. %s%s\n   shows: %s\n   code:  %s\n\n' "$bold" "$((${#steps[@]} + 1))" "$name" "$plain" "$shows" "$where"
+    seen=''
+    "$@" || outcome=FAILED
+    stop_server
+    steps+=("$outcome|$name|$seen")
+}
+
+print_table() {
+    local row outcome name what failed=0
+    printf '\n%swhat was seen, in %d s%s\n' "$bold" "$1" "$plain"
+    for row in "${steps[@]}"; do
+        IFS='|' read -r outcome name what <<<"$row"
+        printf '  %-7s %-22s %s\n' "$outcome" "$name" "$what"
+        [[ $outcome == ok ]] || failed=$((failed + 1))
+    done
+    ((failed == 0)) || die "$failed of ${#steps[@]} steps failed"
+}
+
+# show COMMAND...: runs it and indents what it prints; the last line goes into the table.
+show() {
+    local status=0
+    "$@" >"$workplace/output" 2>&1 || status=$?
+    sed 's/^/   | /' "$workplace/output"
+    seen=$(tail -n 1 "$workplace/output" | tr '|' '/')
+    return "$status"
+}
+
+# --- Phase 1 -----------------------------------------------------------------------------------
+
+tour_futures() {
+    local programs=$build/subprojects/phase1-futures look=phase1-futures/examples
+    step "the first program" "$look/first_program.cpp, phase1-futures/ringlet/executor/local_executor.hpp" \
+        "a coroutine awaits a task on a local executor: 3" show "$programs/first_program"
+    step "two queues" "$look/two_queues.cpp, phase1-futures/ringlet/executor/queue_manager.hpp" \
+        "tasks of two queues take turns" show "$programs/two_queues"
+    step "cancel and detach" "$look/cancel_and_detach.cpp, phase1-futures/ringlet/task/state.hpp" \
+        "what becomes of a task whose handle is awaited, cancelled, dropped" show "$programs/cancel_and_detach"
+    step "a pinned executor" "$look/pinned_executor.cpp, phase1-futures/ringlet/executor/placement.hpp" \
+        "one thread, one core; and the error for a core that is not there" show "$programs/pinned_executor"
+}
+
+# --- Phase 2 -----------------------------------------------------------------------------------
+
+tour_io_uring() {
+    programs=$build/subprojects/phase2-io-uring
+    local look=phase2-io-uring/examples
+    step "io_uring" "./run doctor" "whether this machine lets a program make a ring" \
+        show python3 "$TOOLS/doctor.py" --io-uring
+    step "copy a file" "$look/copy_file.cpp, phase2-io-uring/ringlet/fs" \
+        "a file read and written through io_uring; sha256sum compares" copy_a_file
+    step "an HTTP server" "$look/http_server.cpp, phase2-io-uring/ringlet/net" \
+        "a server on a free loopback port answers curl and wrk" serve_http
+    step "an echo server" "$look/echo_server.cpp, $look/echo_client.cpp" \
+        "what the client sends comes back, byte by byte" serve_echo
+    step "ten thousand sleepers" "$look/ten_thousand_sleepers.cpp, phase2-io-uring/ringlet/time" \
+        "ten thousand tasks sleep at once on one thread" show "$programs/ten_thousand_sleepers"
+}
+
+copy_a_file() {
+    local from=$workplace/original to=$workplace/copy
+    head -c 33554433 /dev/urandom >"$from" || return 1
+    show "$programs/copy_file" "$from" "$to" || return 1
+    (cd "$workplace" && sha256sum original copy) | tee "$workplace/sums" | sed 's/^/   | /'
+    (($(cut -d' ' -f1 "$workplace/sums" | sort -u | wc -l) == 1)) || return 1
+    seen="$(stat -c %s "$to") bytes, the same sha256"
+}
+
+serve_http() {
+    start_server "$programs/http_server" || return 1
+    local path
+    for path in /plaintext /json; do
+        curl -sS --max-time 5 -w ' (%{http_code} %{content_type})\n' "http://$address$path" >"$workplace/reply" || return 1
+        sed "s|^|   curl $path: |" "$workplace/reply"
+        grep -q '(200 ' "$workplace/reply" || return 1
+    done
+    wrk -t1 -c32 -d3s "http://$address/plaintext" >"$workplace/wrk" || return 1
+    sed 's/^/   | /' "$workplace/wrk"
+    ! grep -qE 'Socket errors|Non-2xx' "$workplace/wrk" || return 1
+    seen="$(awk '/Requests\/sec/ { print $2 }' "$workplace/wrk") requests/s to wrk"
+    [[ $seen != ' '* ]]
+}
+
+serve_echo() {
+    start_server "$programs/echo_server" && show "$programs/echo_client" "$address"
+}
+
+# start_server PROGRAM: on a loopback port that the kernel picks; leaves host:port in $address.
+start_server() {
+    local log=$workplace/server
+    "$1" 127.0.0.1:0 >"$log" 2>&1 &
+    server=$!
+    for _ in {1..100}; do
+        address=$(grep -oEm1 '127\.0\.0\.1:[0-9]+' "$log") && return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.05
+    done
+    sed 's/^/   | /' "$log"
+    return 1
+}
+
+stop_server() {
+    [[ -n ${server:-} ]] || return 0
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=''
+}
