@@ -4,6 +4,7 @@
 
 #include <ringlet/executor/local_executor.hpp>
 #include <ringlet/executor/placement.hpp>
+#include <ringlet/future/co.hpp>
 
 #include <exception>
 #include <expected>
@@ -47,7 +48,7 @@ public:
         requires Future<std::invoke_result_t<F&>>
     std::expected<ExecutorThread, StartError> spawn(F root) const {
         return start_thread(
-            [root = std::move(root)](LocalExecutor& executor) mutable { executor.run(root); });
+            [root = std::move(root)](LocalExecutor& executor) mutable { executor.run(std::move(root)); });
     }
 
 private:

@@ -9,6 +9,7 @@
 
 #include <ringlet/net/socket_address.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>

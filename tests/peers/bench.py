@@ -46,6 +46,12 @@ def tick(mark):
     print(mark, end="", flush=True)
 
 
+def our_programs(rows):
+    """The names of ours that these rows run."""
+    commands = [program.command for name in rows for program in (SERVERS if name == "B9" else ROWS[name].programs)]
+    return {command.split()[0].removeprefix("{bench}/") for command in commands if command.startswith("{bench}/")}
+
+
 def measure_once(row, programs, asked):
     cpu, other_cpu = measure.cpus()
     if row.name == "B9":
@@ -84,7 +90,7 @@ def main(arguments):
     programs = Programs(asked.work, asked.build, asked.phase)
     programs.build_rust()
     programs.build_floors()
-    programs.build_ours()
+    programs.build_ours(our_programs(asked.rows))
     programs.make_blocks()
     if other_cpu is not None:
         # What this program itself does must not disturb the CPU that is measured on.

@@ -12,7 +12,7 @@ import measure
 from rows import FLOOR, LOADS, OURS
 
 PIPELINE_SCRIPT = Path(__file__).with_name("pipeline.lua")
-PORT = re.compile(r"(?:listening\D*|:)(\d{2,5})\b")
+PORT = re.compile(r":(\d{2,5})\b")
 REQUESTS = re.compile(r"(\d+) requests in")
 
 
@@ -69,6 +69,7 @@ def measure_http(commands, repeat, pairs, seconds, tick):
     """Samples of row B9. `commands` gives the words of each server that was built."""
     cpu, wrk_cpu = measure.cpus()
     samples = measure.Samples()
+    quiet = measure.Quiet(tick)
     servers = []
     try:
         for server, command in commands:
@@ -79,8 +80,8 @@ def measure_http(commands, repeat, pairs, seconds, tick):
             tick(" ")
             for round_number in range(pairs):
                 for server in order(servers, round_number, repeat):
-                    value, disturbed = measure.run_quietly(
-                        lambda: microseconds_a_request(server, asked, seconds, cpu, wrk_cpu), tick)
+                    value, disturbed = quiet.run(
+                        lambda: microseconds_a_request(server, asked, seconds, cpu, wrk_cpu))
                     samples.disturbed += disturbed
                     samples.add(server.who, asked.case, value)
                     time.sleep(0.05)

@@ -11,6 +11,7 @@ import time
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 UNIT_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 TRIES_MAX = 3
+DISCARDS_MAX = 20  # in one row: a machine that is never quiet should not cost an hour
 
 
 @functools.cache
@@ -108,21 +109,28 @@ def run_once(program, command, on_cpus, unit):
     watch = Watch(on_cpus)
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     disturbed = watch.was_disturbed()
-    if done.returncode != 0:
+    if done.returncode != 0 or not done.stdout:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     figures = google_figures(done.stdout, program, unit) if program.is_google_benchmark \
         else line_figures(done.stdout, program)
     return list(figures), disturbed
 
 
-def run_quietly(once, tick):
-    """What `once()` gives in a run that nobody disturbed, or, after some tries, in one that somebody did."""
-    for _ in range(TRIES_MAX):
-        figures, disturbed = once()
-        tick("x" if disturbed else ".")
-        if not disturbed:
-            return figures, False
-    return figures, True
+class Quiet:
+    """Repeats runs that somebody disturbed, within limits; ticks a dot for a good run and an x for a bad one."""
+
+    def __init__(self, tick):
+        self.tick = tick
+        self.discards_left = DISCARDS_MAX
+
+    def run(self, once):
+        """What `once()` gave, and whether that last try was disturbed as well."""
+        for number in range(1, TRIES_MAX + 1):
+            result, disturbed = once()
+            self.tick("x" if disturbed else ".")
+            if not disturbed or number == TRIES_MAX or self.discards_left == 0:
+                return result, disturbed
+            self.discards_left -= 1
 
 
 def measure_row(row, commands, repeat, tick):
@@ -130,10 +138,11 @@ def measure_row(row, commands, repeat, tick):
     cpu, other_cpu = cpus()
     unit = {case.name: case.unit for case in row.cases}
     samples = Samples()
+    quiet = Quiet(tick)
     for _ in range(repeat):
         for program, command in commands:
             on_cpus = (other_cpu, cpu) if program.two_cores else (cpu,)
-            figures, disturbed = run_quietly(lambda: run_once(program, command, on_cpus, unit), tick)
+            figures, disturbed = quiet.run(lambda: run_once(program, command, on_cpus, unit))
             samples.disturbed += disturbed
             for case, value in figures:
                 samples.add(program.who, case, value)

@@ -83,14 +83,17 @@ class Programs:
                            env={**os.environ, "CXX": compiler, "CC": c_compiler})
             run_logged(["ninja", "-C", target], self.folder / "floor.log")
 
-    def build_ours(self):
-        """Ours, as far as its sources are there."""
+    def build_ours(self, wanted):
+        """The programs of ours that are wanted, as far as their phase has them."""
         for compiler, build in self.builds.items():
             print(f"building ours with {compiler}", flush=True)
             if not (build / "build.ninja").exists():
                 run_logged(["meson", "setup", build, ROOT, "-Dbuildtype=release"], self.folder / "ours.log",
                            env={**os.environ, "CXX": compiler, "CC": COMPILERS[compiler]})
-            names = [path.relative_to(build) for path in self.our_targets(build).values()]
+            # Meson may have to look again first, or new programs are not known.
+            run_logged(["ninja", "-C", build, "build.ninja"], self.folder / "ours.log")
+            names = [path.relative_to(build) for name, path in self.our_targets(build).items()
+                     if name in wanted]
             if names:
                 run_logged(["ninja", "-C", build, *names], self.folder / "ours.log")
 
@@ -102,10 +105,13 @@ class Programs:
                 and (target["name"] == "http_server" or "/tests/bench/" in target["target_sources"][0]["sources"][0])}
 
     def make_blocks(self):
-        """A file for the cached reads, in the page cache."""
+        """A file for the cached reads, in the page cache. Ours find it by the environment."""
+        os.environ["RINGLET_BENCH_FILE"] = str(self.blocks)
         if not self.blocks.exists() or self.blocks.stat().st_size != BLOCKS_BYTES:
             self.blocks.write_bytes(os.urandom(BLOCKS_BYTES))
-        self.blocks.read_bytes()
+        with self.blocks.open("rb") as blocks:
+            while blocks.read(1 << 20):
+                pass
 
     def command(self, program, cpu, other_cpu, compiler="g++"):
         """The words that run a program, or None if there is no such program."""

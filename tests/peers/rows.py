@@ -118,7 +118,7 @@ B4 = Row("B4", "nested await", (
 ))
 
 B6 = Row("B6", "1,000,000 tasks sleep 10 ms", (
-    google("phase2_sleepers", {"sleepers": "sleepers"}),
+    google("phase2_sleepers", {"sleepers/iterations:1": "sleepers"}),
     Program(FLOOR, "{floor}/floor_sleepers"),
     *both_peers("sleepers"),
 ), (

@@ -132,12 +132,12 @@ TEST_CASE("select of values, void, references and move-only values") {
 }
 
 TEST_CASE("a borrowed loser lives on and can be awaited later") {
-    auto executor = make_executor();
     Event slow;
     Event fast;
-    fast.open();
     int polls = 0;
     int drops = 0;
+    auto executor = make_executor();
+    fast.open();
     int result = executor->run([&]() -> Co<int> {
         auto loser = after(slow, 7, polls, drops);
         auto winner = co_await select(loser, fast.wait());
@@ -174,9 +174,9 @@ TEST_CASE("join and select nest") {
 }
 
 TEST_CASE("joined tasks run side by side") {
-    auto executor = make_executor();
     Event first;
     Event second;
+    auto executor = make_executor();
     executor->run([&]() -> Co<void> {
         // Each opens what the other waits for: one after the other would wait for ever.
         auto opens_second = [&]() -> Co<int> {

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -182,6 +183,40 @@ private:
     }
 
     std::set<const Member*> members_;
+};
+
+// --- A task's life in numbers -------------------------------------------------------------------
+
+struct TaskCounts {
+    int polls = 0;
+    int future_drops = 0;
+    int output_drops = 0;
+
+    friend bool operator==(const TaskCounts&, const TaskCounts&) = default;
+};
+
+inline doctest::String toString(const TaskCounts& counts) {
+    std::string text = std::to_string(counts.polls) + " polls, " + std::to_string(counts.future_drops) +
+                       " future drops, " + std::to_string(counts.output_drops) + " output drops";
+    return text.c_str();
+}
+
+// Waits for the event, then gives a Token.
+class Counted {
+public:
+    using Output = Token;
+    Counted(Event& event, TaskCounts& counts)
+        : event_(event), counts_(counts), future_(counts.future_drops) {}
+    Poll<Token> poll(Context& context) {
+        ++counts_.polls;
+        if (event_.wait().poll(context).is_pending()) return pending;
+        return Token(counts_.output_drops);
+    }
+
+private:
+    Event& event_;
+    TaskCounts& counts_;
+    Token future_;
 };
 
 // --- Reports ------------------------------------------------------------------------------------

@@ -67,6 +67,31 @@ bool turn_until(LocalExecutor& executor, Done done, Duration longest = 10s) {
     return true;
 }
 
+// --- Steps of a test that runs inside an executor -----------------------------------------------
+
+// Polls `future` once and tells whether it was ready; its value is dropped.
+template <class F>
+auto poll_once(F& future) {
+    return poll_fn([&future](Context& context) -> Poll<bool> { return future.poll(context).is_ready(); });
+}
+
+// To the kernel and back: what was queued before has then been submitted.
+inline Co<void> round_trip() {
+    auto done = co_await Operation(operations::Nop());
+    CHECK(done);
+}
+
+// Makes round trips until `done()`; false if that takes longer than ten seconds.
+template <class Done>
+Co<bool> eventually(Done done) {
+    Time give_up = after(Clock::now(), 10s);
+    while (!done()) {
+        if (Clock::now() > give_up) co_return false;
+        co_await round_trip();
+    }
+    co_return true;
+}
+
 // --- Descriptors --------------------------------------------------------------------------------
 
 inline std::size_t open_descriptors() {

@@ -2,16 +2,18 @@
 
 GCC 12 destroys them twice: lambdas that capture by value, and braced aggregates, anywhere in the full expression
 (`co_await f([x] {...})`, `co_await f({a, b})`, `g(Pair{a, b}, co_await x)`). Name them in a statement before instead.
-Which types are aggregates a lint cannot know, so every brace is refused. It relies on the tree being formatted: a
-brace that begins a block follows a blank, one that begins a value does not.
+Which types are aggregates a lint cannot know, so every brace is refused but a number's (std::size_t{1}). It relies on
+the tree being formatted: a brace that begins a block follows a blank, one that begins a value does not.
 """
 
+import re
 import sys
 
 from cpp_text import blanked, tokens
 from tree import ROOT, report, walk
 
 AFTER_VALUE = ("=", ",", "(", "return", "co_return", "co_yield")
+NUMBER = re.compile(r"\w+_t|byte|bool|char|int|unsigned|long|double")
 NOT_A_VALUE = ("return", "co_return", "co_await", "co_yield", "else", "case")
 
 
@@ -79,7 +81,8 @@ class Lint:
         before, brace = self.tokens[at - 1], self.tokens[at]
         if before.text in AFTER_VALUE or (brace.touches and (before.is_name() or before.text in (">", "{"))):
             self.open.append(("value", None))
-            self.now.faults.append((brace.line, "a value made by braces"))
+            if not NUMBER.fullmatch(before.text):
+                self.now.faults.append((brace.line, "a value made by braces"))
             return
         is_lambda = self.now.lambda_open
         self.now.lambda_open = False
@@ -128,7 +131,7 @@ def self_test():
             "struct S {\n int x{3};\n};\nCo<int> f() {\n co_await g();\n}", "// co_await f({1, 2});\n", 'co_await f("{a[x]}");',
             "while (co_await more()) {\n use(Pair{1, 2});\n}", "auto l = [x]() -> Co<int> {\n co_return co_await g(x);\n};",
             "co_await f([this] { g(); });", "[[maybe_unused]] auto x = co_await f();", "co_await f(1'000, '{');",
-            "a[b[1]] = co_await f();"]
+            "a[b[1]] = co_await f();", "CHECK(co_await f(std::byte{1}) == std::size_t{1});"]
     for text in bad:
         assert len(Lint("void t() {\n" + text + "\n}").run()) == 1, text
     for text in good:

@@ -5,13 +5,15 @@ namespace ringlet {
 void detach_task(Header& task) noexcept {
     // Another task's waker may be the last reference to that task: let go of it when this one is settled.
     Waker awaiter = std::move(task.awaiter);
+    // The output's destructor may drop the last waker of this very task.
+    ++task.references;
     if (task.has(state::COMPLETED) && !task.has(state::CLOSED)) {
         task.move_to(state::COMPLETED | state::CLOSED);
         task.vtable->drop_output(task);
     } else {
         task.move_to(task.flags & ~state::HANDLE);
     }
-    if (task.references == 0) dispose(task);
+    release_reference(task);
 }
 
 void cancel_task(Header& task) noexcept {

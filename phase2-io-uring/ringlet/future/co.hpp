@@ -1,8 +1,8 @@
 // Co<T>: the coroutine type. A function that returns a Co<T> may co_await any future and other Cos, and
 // is itself a future: poll it, await it, join it, spawn it. A T may be void or a reference.
 //
-// A Co does nothing until it is polled or awaited. Awaiting takes the Co over, named or not, so await it
-// once. It may be moved at any time that it is not being polled: the frame stays where it is.
+// A Co does nothing until it is polled or awaited. Await it once; a named Co must stay in place and alive
+// until then. Otherwise it may be moved at any time that it is not being polled: the frame stays put.
 #pragma once
 
 #include <ringlet/base/recycle.hpp>
@@ -19,28 +19,28 @@ namespace ringlet {
 template <class T>
 class Co;
 
-// Waits for any future F (F& if it is borrowed). Lives in the awaiting frame; drive() polls the future
+// Waits for any future. Lives in the awaiting frame, as does a temporary that is awaited: both stay until
+// the end of the full expression, so the future is polled where it stands and not moved. drive() polls it
 // again through Leaf and resumes the frame.
 template <class F>
 class LeafAwaiter : Leaf {
 public:
     using Output = OutputOf<F>;
 
-    LeafAwaiter(F&& future, FrameLink& frame)
-        : Leaf{&poll_again}, frame_(frame), future_(std::forward<F>(future)) {}
+    LeafAwaiter(F& future, FrameLink& frame) : Leaf{&poll_again}, frame_(frame), future_(future) {}
 
     bool await_ready() { return poll(*frame_.root->as_root.context); }
     void await_suspend(std::coroutine_handle<>) noexcept { frame_.root->as_root.leaf = this; }
     Output await_resume() {
         frame_.rethrow_error();
-        return restore<Output>(std::move(*value_));
+        if constexpr (!std::is_void_v<Output>) return restore<Output>(std::move(*value_));
     }
 
 private:
     bool poll(Context& context) {
         auto polled = future_.poll(context);
         if (polled.is_pending()) return false;
-        value_.emplace(polled.take_stored());
+        if constexpr (!std::is_void_v<Output>) value_.emplace(polled.take_stored());
         return true;
     }
 
@@ -55,8 +55,9 @@ private:
     }
 
     FrameLink& frame_;
-    F future_;
-    std::optional<Stored<Output>> value_;
+    F& future_;
+    // Empty for void: a million sleeping tasks would feel the eight bytes.
+    [[no_unique_address]] std::conditional_t<std::is_void_v<Output>, Unit, std::optional<Stored<Output>>> value_;
 };
 
 // Waits for a Co: as a child of the awaiting frame, or, if somebody has polled it before (through
@@ -64,7 +65,7 @@ private:
 template <class T>
 class CoAwaiter : Leaf {
 public:
-    CoAwaiter(Co<T>&& child, FrameLink& frame) : Leaf{&poll_again}, frame_(frame), child_(std::move(child)) {}
+    CoAwaiter(Co<T>& child, FrameLink& frame) : Leaf{&poll_again}, frame_(frame), child_(child) {}
 
     bool await_ready() { return child_.is_started() && child_.drive(*frame_.root->as_root.context); }
     void await_suspend(std::coroutine_handle<>) noexcept {
@@ -82,7 +83,7 @@ private:
     }
 
     FrameLink& frame_;
-    Co<T> child_;
+    Co<T>& child_;
 };
 
 // What the compiler asks of a coroutine's promise, but for the return.
@@ -94,15 +95,15 @@ public:
 
     template <class T>
     CoAwaiter<T> await_transform(Co<T>&& child) {
-        return CoAwaiter<T>(std::move(child), *this);
+        return CoAwaiter<T>(child, *this);
     }
     template <class T>
     CoAwaiter<T> await_transform(Co<T>& child) {
-        return CoAwaiter<T>(std::move(child), *this);
+        return CoAwaiter<T>(child, *this);
     }
     template <FutureRef F>
-    LeafAwaiter<F> await_transform(F&& future) {
-        return LeafAwaiter<F>(std::forward<F>(future), *this);
+    LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) {
+        return LeafAwaiter<std::remove_reference_t<F>>(future, *this);
     }
 
     // Frames are allocated through the recycled lists; std::bad_alloc leaves the call that makes the Co.
@@ -151,7 +152,7 @@ public:
 
     // Throws what the coroutine threw.
     Poll<T> poll(Context& context) {
-        RINGLET_CHECK(frame_, "an empty Co was polled: it was moved from or awaited");
+        RINGLET_CHECK(frame_, "an empty Co was polled: it was moved from");
         if (!drive(context)) return pending;
         if constexpr (std::is_void_v<T>) {
             promise().take_result();
@@ -168,7 +169,7 @@ private:
     explicit Co(FrameLink& frame) noexcept : CoOwner(frame) {}
 
     bool is_started() const {
-        RINGLET_CHECK(frame_, "an empty Co was awaited: it was moved from or awaited before");
+        RINGLET_CHECK(frame_, "an empty Co was awaited: it was moved from");
         return frame_->is_started();
     }
     promise_type& promise() noexcept { return static_cast<promise_type&>(*frame_); }

@@ -7,6 +7,12 @@
 namespace ringlet {
 
 Receiver::~Receiver() {
+    // A task that reads still learns that there is nothing more to wait for.
+    while (!links_.empty()) {
+        links_.front().receiver_ = nullptr;
+        links_.front().unlink();
+    }
+    std::move(reader_).wake();
     // Leases that the program still holds keep the budget alive.
     budget_->release();
 }
@@ -25,6 +31,8 @@ Poll<Result<std::size_t>> Receiver::poll_read(Context& context, std::span<std::b
     std::size_t count = std::min(target.size(), current_.size());
     if (count > 0) std::memcpy(target.data(), current_.data(), count);
     current_.remove_prefix(count);
+    // The buffer goes back at once: this stream may not be read again for long, and others wait for buffers.
+    if (current_.empty()) current_ = Lease();
     return Result<std::size_t>(count);
 }
 
@@ -58,15 +66,6 @@ Result<void> Receiver::arm_or_wait(const Waker& waker) {
     return {};
 }
 
-void Receiver::stop() noexcept {
-    stopped_ = true;
-    if (is_in_flight()) {
-        Reactor::current().cancel(*this);
-    } else if (error_ == 0) {
-        error_ = ECANCELED;
-    }
-}
-
 void Receiver::prepare(io_uring_sqe& entry) noexcept {
     // Multishot receive: kernel 6.0. It goes on by itself until it ends with a completion without F_MORE.
     io_uring_prep_recv_multishot(&entry, socket_.get(), nullptr, 0, 0);
@@ -83,7 +82,7 @@ void Receiver::complete(int result, unsigned flags) noexcept {
             group_->give_back_unread(id);
         }
     }
-    bool paused = result == -ECANCELED && pausing_ && !stopped_;
+    bool paused = result == -ECANCELED && pausing_;
     if (result == 0) {
         ended_ = true;
     } else if (result < 0 && result != -ENOBUFS && !paused) {

@@ -13,6 +13,8 @@
 
 namespace ringlet {
 
+class ReceiverLink;
+
 class Receiver final : public Source {
 public:
     explicit Receiver(SharedFd socket) : socket_(std::move(socket)) {}
@@ -23,10 +25,9 @@ public:
     // Copies as much as is there and fits; 0 at the end of the stream.
     Poll<Result<std::size_t>> poll_read(Context& context, std::span<std::byte> target);
 
-    // Ends reading for good; what has arrived can still be read, then ECANCELED.
-    void stop() noexcept;
-
 private:
+    friend class ReceiverLink;
+
     void prepare(io_uring_sqe& entry) noexcept override;
     void complete(int result, unsigned flags) noexcept override;
     void discard(int result, unsigned flags) noexcept override;
@@ -45,7 +46,30 @@ private:
     int error_ = 0;         // errno, once the kernel has reported one
     bool ended_ = false;    // the peer has ended the stream
     bool pausing_ = false;  // cancelled because the budget is spent, to be armed again
-    bool stopped_ = false;
+    IntrusiveList<ReceiverLink> links_;
+};
+
+// What the future of a read knows of its receiver. Once used it must stay in place.
+class ReceiverLink : public ListNode {
+public:
+    explicit ReceiverLink(Receiver& receiver) noexcept : receiver_(&receiver) {}
+    ReceiverLink(ReceiverLink&& other) noexcept : receiver_(other.receiver_) {
+        RINGLET_CHECK(!other.is_linked(), "a read was moved after it was polled");
+    }
+    ~ReceiverLink() {
+        if (is_linked()) unlink();
+    }
+
+    // Null if the stream has been closed or dropped since the first call.
+    Receiver* get() noexcept {
+        if (receiver_ && !is_linked()) receiver_->links_.push_back(*this);
+        return receiver_;
+    }
+
+private:
+    friend class Receiver;
+
+    Receiver* receiver_;
 };
 
 }  // namespace ringlet

@@ -50,6 +50,8 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text) {
     Result<std::uint16_t> port = parse_port(text.substr(colon + 1));
     if (!port) return std::unexpected(port.error());
     std::string host(text.substr(0, colon));
+    // inet_pton would stop there, and take what stands before for the whole.
+    if (host.find('\0') != std::string::npos) return failure(parse_category, EINVAL);
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
         sockaddr_in6 address{};
         address.sin6_family = AF_INET6;
@@ -67,6 +69,8 @@ Result<SocketAddress> SocketAddress::parse(std::string_view text) {
 
 Result<SocketAddress> SocketAddress::unix_path(std::string_view path) {
     sockaddr_un address{};
+    // A path that begins with a zero would be one of Linux's abstract names.
+    if (path.empty() || path.find('\0') != path.npos) return failure(parse_category, EINVAL);
     if (path.size() >= sizeof address.sun_path) return failure(parse_category, ENAMETOOLONG);
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());

@@ -20,7 +20,7 @@ public:
     static Result<SocketAddress> parse(std::string_view text);
     // 127.0.0.1.
     static SocketAddress loopback(std::uint16_t port);
-    // A Unix socket's path; fails if it is longer than the 107 bytes that the kernel takes.
+    // A Unix socket's path, not empty; fails if it is longer than the 107 bytes that the kernel takes.
     static Result<SocketAddress> unix_path(std::string_view path);
 
     int family() const noexcept { return storage_.ss_family; }

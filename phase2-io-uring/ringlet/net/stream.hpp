@@ -1,8 +1,8 @@
 // Stream: a connected stream socket, TCP or Unix (net/tcp.hpp, net/unix.hpp).
 //
 // Threads: owner thread only. One task may read while another writes; not two of a kind at once.
-// Lifetimes: the futures of read and read_lease borrow the stream; writes in flight keep the descriptor
-// open by themselves.
+// Lifetimes: the stream may be closed or dropped by one task while others wait for it: reads then end with
+// ECANCELED; writes in flight keep the descriptor open by themselves.
 #pragma once
 
 #include <ringlet/future/co.hpp>
@@ -26,16 +26,20 @@ public:
     // The next received bytes, in the kernel's buffer, which goes back when the lease is dropped. An empty
     // lease is the end of the stream. Dropping the future loses nothing.
     auto read_lease() {
-        return poll_fn(
-            [receiver = receiver_.get()](Context& context) { return receiver->poll_lease(context); });
+        return poll_fn([link = ReceiverLink(*receiver_)](Context& context) mutable -> Poll<Result<Lease>> {
+            if (Receiver* receiver = link.get()) return receiver->poll_lease(context);
+            return Result<Lease>(failure(operations::receive_category, ECANCELED));
+        });
     }
 
     // Copies received bytes, at least one unless the stream has ended (0). Dropping the future loses nothing;
     // `target` must live as long as the future.
     auto read(std::span<std::byte> target) {
-        return poll_fn([receiver = receiver_.get(), target](Context& context) {
-            return receiver->poll_read(context, target);
-        });
+        return poll_fn(
+            [link = ReceiverLink(*receiver_), target](Context& context) mutable -> Poll<Result<std::size_t>> {
+                if (Receiver* receiver = link.get()) return receiver->poll_read(context, target);
+                return Result<std::size_t>(failure(operations::receive_category, ECANCELED));
+            });
     }
 
     // Sends the whole buffer and gives it back. An error may come after a part has been sent; the stream is

@@ -8,6 +8,7 @@
 
 #include <ringlet/reactor/operations.hpp>
 #include <ringlet/reactor/sys.hpp>
+#include <ringlet/task/ready_queue.hpp>
 
 #include <cerrno>
 #include <concepts>

@@ -21,7 +21,7 @@ namespace ringlet {
 struct OpDefaults {
     // A result that came after the future was dropped.
     void discard(int, unsigned) noexcept {}
-    // True: not done yet, submit again (a short write that has more to write).
+    // What the kernel has just said. True: not done yet, submit again (a short write has more to write).
     bool again(int) noexcept { return false; }
     std::span<const std::byte> kernel_memory() const noexcept { return {}; }
 };
@@ -41,7 +41,7 @@ public:
 
     auto take_result() {
         has_result_ = false;
-        return op.finish(result_, flags_);
+        return op.finish(timed_out_ && ended_early_ ? -ETIMEDOUT : result_, flags_);
     }
 
     Op op;
@@ -52,19 +52,26 @@ private:
     void discard(int result, unsigned flags) noexcept override { op.discard(result, flags); }
 
     void complete(int result, unsigned flags) noexcept override {
-        bool ended_early = result == -ECANCELED || result == -EINTR;
-        result_ = timed_out_ && ended_early ? -ETIMEDOUT : result;
+        if (is_restart(result)) result = -EINTR;
+        result_ = result;
         flags_ = flags;
-        if (!timed_out_ && op.again(result)) return Reactor::current().submit(*this);
+        bool has_more_to_do = op.again(result);
+        if (has_more_to_do && !timed_out_) return Reactor::current().submit(*this);
+        ended_early_ = has_more_to_do || result == -ECANCELED || result == -EINTR;
         has_result_ = true;
         std::move(waker_).wake();
     }
+
+    // ERESTARTSYS to ERESTART_RESTARTBLOCK, which no header of ours names: where the kernel interrupts one of
+    // its threads, in an open of a FIFO say, a completion may carry what no system call ever returns.
+    static bool is_restart(int result) noexcept { return result <= -512 && result >= -516; }
 
     Waker waker_;
     int result_ = 0;
     unsigned flags_ = 0;
     bool has_result_ = false;
     bool timed_out_ = false;
+    bool ended_early_ = false;  // of itself it would have gone on
 };
 
 template <class Op>

@@ -228,10 +228,11 @@ struct Close : OpDefaults {
 
     explicit Close(UniqueFd descriptor) noexcept : fd(std::move(descriptor)) {}
     void prepare(io_uring_sqe& entry) noexcept { io_uring_prep_close(&entry, fd.get()); }
-    Output finish(int result, unsigned) noexcept {
+    bool again(int result) noexcept {
         settle(result);
-        return success_or_error(close_category, result);
+        return false;
     }
+    Output finish(int result, unsigned) noexcept { return success_or_error(close_category, result); }
     void discard(int result, unsigned) noexcept { settle(result); }
 
 private:

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 enum {
-    BUFFERS = 1024, // a power of two; more than the connections of any run
+    BUFFERS = 1024,  // a power of two; more than the connections of any run
     BUFFER_BYTES = 4096,
     BUFFER_GROUP = 0,
     UNFINISHED_BYTES_MAX = 2048,
@@ -159,7 +159,8 @@ static void on_bytes(struct Server* server, struct Connection* connection, const
     }
 }
 
-static void on_received(struct Server* server, struct Connection* connection, const struct io_uring_cqe* cqe) {
+static void on_received(struct Server* server, struct Connection* connection,
+                        const struct io_uring_cqe* cqe) {
     if (cqe->res > 0) {
         const unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         on_bytes(server, connection, server->buffers + (size_t)id * BUFFER_BYTES, (size_t)cqe->res);

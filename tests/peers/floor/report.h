@@ -54,8 +54,8 @@ struct Result {
 };
 
 static inline void report(struct Result result) {
-    printf("{\"row\":\"%s\",\"case\":\"%s\",\"who\":\"%s\",\"value\":%.4f,\"unit\":\"%s\"", result.row, result.name,
-           result.who != NULL ? result.who : "floor", result.value, result.unit);
+    printf("{\"row\":\"%s\",\"case\":\"%s\",\"who\":\"%s\",\"value\":%.4f,\"unit\":\"%s\"", result.row,
+           result.name, result.who != NULL ? result.who : "floor", result.value, result.unit);
     if (result.extra_name != NULL) {
         printf(",\"%s\":%.4f", result.extra_name, result.extra);
     }
@@ -64,6 +64,20 @@ static inline void report(struct Result result) {
 
 static inline double ns_each(uint64_t started_ns, uint64_t count) {
     return (double)(clock_ns() - started_ns) / (double)count;
+}
+
+// Peak resident memory of this process. Not from getrusage, whose figure includes what the process was before
+// exec.
+static inline double peak_memory_mib(void) {
+    FILE* status = fopen("/proc/self/status", "r");
+    char line[256];
+    unsigned long kib = 0;
+    while (status != NULL && fgets(line, sizeof line, status) != NULL &&
+           sscanf(line, "VmHWM: %lu", &kib) != 1) {
+    }
+    check(kib != 0, "VmHWM stands in /proc/self/status");
+    fclose(status);
+    return (double)kib / 1024;
 }
 
 #endif

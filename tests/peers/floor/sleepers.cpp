@@ -5,8 +5,6 @@
 
 #include "report.h"
 
-#include <sys/resource.h>
-
 #include <cstdint>
 #include <queue>
 #include <vector>
@@ -27,13 +25,7 @@ void sleep_until(std::uint64_t deadline_ns) {
     check(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr) == 0, "an undisturbed sleep");
 }
 
-double peak_memory_mib() {
-    rusage usage{};
-    check(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage");
-    return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
     const std::uint64_t tasks = argument(argc, argv, "--tasks", 1'000'000);

@@ -141,7 +141,7 @@ void spawn_a_batch(std::uint64_t tasks, std::uint64_t rounds) {
     report_each("B3", name, started_ns, tasks * rounds);
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
     if (subcommand_is(argc, argv, "yield")) {
