@@ -19,7 +19,8 @@
 
 class Arguments {
 public:
-    Arguments(int argc, char** argv, std::string usage) : usage_(std::move(usage)), left_(argv + 1, argv + argc) {
+    Arguments(int argc, char** argv, std::string usage)
+        : usage_(std::move(usage)), left_(argv + 1, argv + argc) {
         if (!takes("--help")) return;
         std::printf("usage: %s\n", usage_.c_str());
         std::exit(0);

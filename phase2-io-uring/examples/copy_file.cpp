@@ -98,7 +98,8 @@ Co<Outcome<std::uint64_t>> copy(Plan plan) {
         if (copied) copied = *ended;
     }
     if (!copied) co_return std::unexpected(copied.error());
-    if (auto synced = co_await files->target.fsync(); !synced) co_return failed(files->plan.to, synced.error());
+    if (auto synced = co_await files->target.fsync(); !synced)
+        co_return failed(files->plan.to, synced.error());
     // A file system may keep the news of a failed write until here.
     auto closed = co_await std::move(files->target).close();
     if (!closed) co_return failed(files->plan.to, closed.error());

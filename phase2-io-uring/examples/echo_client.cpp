@@ -82,8 +82,8 @@ Co<int> run_all(Plan plan) {
     }
     double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     unsigned round_trips = plan.connections * plan.messages;
-    std::printf("%u messages of %u bytes on %u connections came back right, %.0f round trips/s\n", round_trips,
-                plan.bytes, plan.connections, round_trips / seconds);
+    std::printf("%u messages of %u bytes on %u connections came back right, %.0f round trips/s\n",
+                round_trips, plan.bytes, plan.connections, round_trips / seconds);
     co_return 0;
 }
 

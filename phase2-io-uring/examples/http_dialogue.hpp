@@ -41,6 +41,7 @@ public:
             std::size_t left = answer_all(unfinished_, date, answers).size();
             unfinished_.erase(0, unfinished_.size() - left);
         }
+        if (winding_up_ && !is_mid_request()) over_ = true;
     }
 
     // Something of a request has arrived, but not all.
@@ -49,11 +50,10 @@ public:
     // The last answer has been given: close the connection when it is sent.
     bool is_over() const { return over_; }
 
-    // As soon as no request is left that has begun, the dialogue is over.
-    void wind_up() {
-        winding_up_ = true;
-        over_ = over_ || !is_mid_request();
-    }
+    // From now on it is over when no request is left that has begun.
+    void wind_up() { winding_up_ = true; }
+
+    std::uint64_t answers_given() const { return answers_given_; }
 
     // The time is over. A client that has begun a request is told so.
     void time_out(std::string_view date, std::string& answers) {
@@ -105,6 +105,7 @@ private:
     void answer(Response response, std::string_view date, std::string& answers) {
         response.date = date;
         append_response(answers, response);
+        ++answers_given_;
         over_ = over_ || response.connection == "close";
     }
 
@@ -113,7 +114,8 @@ private:
     std::string unfinished_;  // the beginning of a request's head
     Incomplete resume_;       // what parse() said of it
     std::uint64_t body_left_ = 0;
-    Response owed_;  // while body_left_ > 0; all its text is of literals
+    Response owed_;  // while body_left_ > 0; its text is all literals
+    std::uint64_t answers_given_ = 0;
     bool winding_up_ = false;
     bool over_ = false;
 };

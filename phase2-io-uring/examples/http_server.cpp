@@ -1,4 +1,4 @@
-// An HTTP/1.1 server on one thread. GET and HEAD of /, /plaintext and /json.
+// An HTTP/1.1 server on one thread: GET and HEAD of /, /plaintext and /json.
 //
 // Shows: a task for each connection; requests parsed in the buffer that the kernel filled; pipelined requests
 // answered in one send, from a string that comes back with the result and is used again; one timer for all
@@ -10,7 +10,8 @@
 //     curl -i http://127.0.0.1:8080/json
 //     wrk -t1 -c100 -d5s http://127.0.0.1:8080/plaintext
 //
-// Prints the address it listens on, and when it is stopped how many requests it has answered.
+// Prints: http_server listens on http://127.0.0.1:8080/
+// and when it is stopped: http_server: SIGTERM, stopped after 412345 answers on 100 connections
 #include "arguments.hpp"
 #include "http_dialogue.hpp"
 #include "signals.hpp"
@@ -28,34 +29,184 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class Server;
+// How long requests that have begun may still take when the server is stopped.
+constexpr auto stop_max = 5s;
+// How long we read on behind a last answer; see Connection::part.
+constexpr auto part_max = 2s;
+// The idle time is counted in ticks of one timer for all connections: no timer is touched for a request. A
+// connection is idle for 8 to 9 ticks when it is closed.
+constexpr unsigned idle_ticks_max = 8;
+
+class Connection;
+
+// What the connections share. Outlives the executor, and so their tasks.
+struct Server {
+    std::list<Connection*> connections;
+    Waker waits_for_last;
+    http::DateCache dates;
+    std::uint64_t accepted = 0;
+    std::uint64_t answers_given = 0;
+
+    std::string_view date() { return dates.at(std::time(nullptr)); }
+};
 
 // Lives in the frame of its task.
 class Connection {
 public:
-    Connection(Server& server, TcpStream stream);
-    ~Connection();
+    Connection(Server& server, TcpStream stream)
+        : server_(server),
+          place_(server.connections.insert(server.connections.end(), this)),
+          stream_(std::move(stream)) {
+        ++server_.accepted;
+        static_cast<void>(stream_.set_nodelay(true));
+    }
+    ~Connection() {
+        server_.answers_given += dialogue_.answers_given();
+        server_.connections.erase(place_);
+        if (server_.connections.empty()) std::move(server_.waits_for_last).wake();
+    }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    Co<void> serve();
+    Co<void> serve() {
+        while (!ended_ && !dialogue_.is_over()) {
+            Result<Lease> received = co_await stream_.read_lease();
+            hear(std::move(received));
+            if (answers_.empty()) continue;
+            sending_ = true;
+            auto sent = co_await stream_.write_all(std::move(answers_));
+            sending_ = false;
+            idle_ticks_ = 0;
+            ended_ = ended_ || !sent.n;
+            answers_ = std::move(sent.buffer);
+            answers_.clear();
+        }
+        if (!ended_) co_await part();
+        static_cast<void>(co_await std::move(stream_).close());
+    }
 
-    // For the server. Both only shut the socket; the task then finds the end of the stream, after the bytes
-    // that have arrived before.
-    void wind_up();
-    void give_up_if_idle();
+    // The server is being stopped. Shutting the reading side ends the stream behind the bytes that have
+    // already arrived, so that a request among them still gets its answer.
+    void wind_up() {
+        dialogue_.wind_up();
+        if (!dialogue_.is_mid_request() && !dialogue_.is_over()) shut(SHUT_RD);
+    }
+
+    // A tick of the idle timer. A client that does not read its answers leaves us sending: that ends too.
+    void tick() {
+        if (++idle_ticks_ <= idle_ticks_max) return;
+        timed_out_ = true;
+        shut(sending_ ? SHUT_RDWR : SHUT_RD);
+    }
 
 private:
-    Co<void> converse();
-    void hear(Result<Lease> received);
+    // Takes the lease, so that the kernel has its buffer back before we wait for anything.
+    void hear(Result<Lease> received) {
+        if (received && !received->empty()) {
+            dialogue_.take(received->text(), server_.date(), answers_);
+            return;
+        }
+        ended_ = true;
+        if (timed_out_) dialogue_.time_out(server_.date(), answers_);
+    }
+
+    // We have said the last word, and the client may not have read it yet. To close now, with bytes of the
+    // client unread, would reset the connection and destroy that answer: so wait until the client closes.
+    Co<void> part() {
+        static_cast<void>(stream_.shutdown_write());
+        co_await timeout(part_max, read_to_end());
+    }
+    Co<void> read_to_end() {
+        while (true) {
+            Result<Lease> received = co_await stream_.read_lease();
+            if (!received || received->empty()) co_return;
+        }
+    }
+
+    void shut(int how) { static_cast<void>(sys::shutdown(stream_.fd(), how)); }
 
     Server& server_;
     std::list<Connection*>::iterator place_;
     TcpStream stream_;
     http::Dialogue dialogue_;
     std::string answers_;
-    unsigned idle_ticks_ = 0;  // of the server, since the last answer
+    unsigned idle_ticks_ = 0;  // since the last answer
     bool sending_ = false;
     bool timed_out_ = false;
-    bool ended_ = false;  // by the client, or because the connection broke
+    bool ended_ = false;  // by the client, or the connection is broken
 };
+
+Co<void> serve(Server& server, TcpStream stream) {
+    Connection connection(server, std::move(stream));
+    co_await connection.serve();
+}
+
+// Returns only if accepting fails for good; when descriptors run out, the listener waits and goes on.
+Co<std::error_code> accept_all(Server& server, TcpListener& listener) {
+    while (true) {
+        Result<TcpStream> accepted = co_await listener.accept();
+        if (!accepted) co_return accepted.error();
+        spawn_local(serve(server, std::move(*accepted))).detach();
+    }
+}
+
+// Until a signal arrives: gives its name. The listener is closed at the end.
+Co<Result<const char*>> accept_until_stopped(Server& server, SocketAddress address) {
+    auto signals = StopSignals::catch_them();
+    if (!signals) co_return std::unexpected(signals.error());
+    auto listener = TcpListener::bind(address);
+    if (!listener) co_return std::unexpected(listener.error());
+    std::printf("http_server listens on http://%s/\n", listener->local_address()->to_string().c_str());
+    std::fflush(stdout);
+    auto end = co_await select(accept_all(server, *listener), signals->next());
+    if (auto* error = std::get_if<std::error_code>(&end)) co_return std::unexpected(*error);
+    co_return std::get<const char*>(end);
+}
+
+auto all_gone(Server& server) {
+    return poll_fn([&server](Context& context) -> Poll<void> {
+        if (server.connections.empty()) return Unit{};
+        server.waits_for_last.remember(context.waker());
+        return pending;
+    });
+}
+
+Co<int> run(Server& server, SocketAddress address, Duration idle_max) {
+    auto tick = [&server, idle_max]() -> std::optional<Duration> {
+        for (Connection* connection : server.connections) connection->tick();
+        return idle_max / idle_ticks_max;
+    };
+    auto ticking = do_repeatedly(tick);
+    Result<const char*> signal = co_await accept_until_stopped(server, address);
+    if (!signal) {
+        std::fprintf(stderr, "http_server: %s: %s\n", address.to_string().c_str(),
+                     signal.error().message().c_str());
+        co_return 1;
+    }
+    for (Connection* connection : server.connections) connection->wind_up();
+    if (!co_await timeout(stop_max, all_gone(server))) {
+        std::printf("http_server: %zu connections were cut off\n", server.connections.size());
+    }
+    ticking.cancel();
+    co_await ticking;
+    std::printf("http_server: %s, stopped after %llu answers on %llu connections\n", *signal,
+                static_cast<unsigned long long>(server.answers_given),
+                static_cast<unsigned long long>(server.accepted));
+    co_return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Arguments arguments(argc, argv, "http_server [ADDRESS] [--port N] [--idle-ms N]");
+    std::chrono::milliseconds idle_max(arguments.number("--idle-ms", 60000, 10, 3600000));
+    SocketAddress address = arguments.address(8080);
+    Server server;
+    // A receive buffer for each of a thousand connections that speak at once; a request is small.
+    auto executor = LocalExecutorBuilder().name("http_server").receive_buffers(1024, 4096).make();
+    if (!executor) {
+        std::fprintf(stderr, "http_server: %s\n", executor.error().text.c_str());
+        return 1;
+    }
+    return (*executor)->run(run(server, address, idle_max));
+}

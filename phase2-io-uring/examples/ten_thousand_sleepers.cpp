@@ -51,7 +51,8 @@ Co<int> sleep_all(unsigned tasks, Duration wait) {
     std::printf("the latest woke %.1f ms late, %s early\n", milliseconds(latest),
                 early == 0 ? "none" : std::to_string(early).c_str());
     std::printf("the kernel was entered %llu times and saw %llu ring entries\n",
-                static_cast<unsigned long long>(stats.enters), static_cast<unsigned long long>(stats.submitted));
+                static_cast<unsigned long long>(stats.enters),
+                static_cast<unsigned long long>(stats.submitted));
     co_return early == 0 ? 0 : 1;
 }
 

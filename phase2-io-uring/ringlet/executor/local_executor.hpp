@@ -59,7 +59,7 @@ public:
     const TaskQueue& current_queue() const noexcept { return *current_queue_; }
 
 private:
-    // Marks this thread as inside the executor; nests for turns, not for runs.
+    // Marks this thread as inside the executor. Does not nest: throws if the thread is inside one already.
     class Entered {
     public:
         explicit Entered(LocalExecutor& executor);

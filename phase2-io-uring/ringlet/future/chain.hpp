@@ -9,8 +9,8 @@
 // (Symmetric transfer would do the same, but GCC 12 makes no tail call for it below -O2 or under
 // sanitizers.)
 //
-// Threads: owner thread only. Lifetimes: a frame is owned by the CoOwner that its caller holds; the
-// caller of a child is its parent's frame.
+// Threads: owner thread only. Lifetimes: a frame is owned by its CoOwner, which outlives the await: a
+// temporary in the parent's frame, or a named Co that stays in place.
 #pragma once
 
 #include <ringlet/base/check.hpp>
@@ -42,7 +42,7 @@ struct FrameLink {
     // Valid while another frame awaits this one.
     struct Child {
         FrameLink* parent;
-        CoOwner* owner;  // in the parent's frame; told when the chain is destroyed from inside
+        CoOwner* owner;  // the Co that the parent awaits; told when the chain is destroyed from inside
     };
 
     std::coroutine_handle<> self;
@@ -64,7 +64,7 @@ struct FrameLink {
     }
 };
 
-// Owns one coroutine frame that nobody has awaited yet, or that a parent frame awaits.
+// Owns one coroutine frame: not started, polled, awaited by a parent frame, or returned.
 class CoOwner {
 public:
     CoOwner() noexcept = default;
@@ -88,7 +88,7 @@ protected:
     bool drive(Context& context) {
         FrameLink& frame = *frame_;
         if (!frame.is_started()) start_root();
-        RINGLET_CHECK(frame.is_root(), "a Co was polled while another coroutine awaits it");
+        RINGLET_CHECK(frame.is_root(), "a Co was awaited twice, or polled while another coroutine awaits it");
         FrameLink::Root& root = frame.as_root;
         RINGLET_CHECK(root.innermost, "a Co was polled after it had returned");
         root.context = &context;

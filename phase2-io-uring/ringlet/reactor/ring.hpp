@@ -1,7 +1,7 @@
 // Ring: one io_uring, as the reactor sees it: entries to fill, one call to enter the kernel, completions
 // to reap.
 //
-// Threads: the ring is made on the thread that uses it, and the kernel refuses all others (EEXIST).
+// Threads: the ring is made on the thread that uses it; on any other, enter() aborts.
 // Lifetimes: everything a queued or submitted entry points at must live until its last completion.
 #pragma once
 
@@ -78,6 +78,7 @@ private:
     int enter(unsigned submit, unsigned wait_for, __kernel_timespec* timeout) noexcept;
 
     io_uring ring_{};
+    const void* thread_ = nullptr;  // tells the one that made it from others
     bool open_ = false;
 };
 
