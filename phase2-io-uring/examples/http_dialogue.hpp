@@ -41,7 +41,6 @@ public:
             std::size_t left = answer_all(unfinished_, date, answers).size();
             unfinished_.erase(0, unfinished_.size() - left);
         }
-        if (winding_up_ && !is_mid_request()) over_ = true;
     }
 
     // Something of a request has arrived, but not all.
@@ -49,9 +48,6 @@ public:
 
     // The last answer has been given: close the connection when it is sent.
     bool is_over() const { return over_; }
-
-    // From now on it is over when no request is left that has begun.
-    void wind_up() { winding_up_ = true; }
 
     std::uint64_t answers_given() const { return answers_given_; }
 
@@ -85,8 +81,7 @@ private:
         return {};
     }
 
-    void begin(Request& request, bool nothing_follows, std::string_view date, std::string& answers) {
-        if (winding_up_ && nothing_follows) request.keep_alive = false;
+    void begin(const Request& request, bool nothing_follows, std::string_view date, std::string& answers) {
         Response response = reply_to(request, content_for(request));
         if (request.body_bytes == 0) return answer(response, date, answers);
         // The body is thrown away, and the answer given after it.
@@ -114,10 +109,9 @@ private:
     std::string unfinished_;  // the beginning of a request's head
     Incomplete resume_;       // what parse() said of it
     std::uint64_t body_left_ = 0;
-    Response owed_;  // while body_left_ > 0; its text is all literals
     std::uint64_t answers_given_ = 0;
-    bool winding_up_ = false;
     bool over_ = false;
+    Response owed_;  // while body_left_ > 0; its text is all literals
 };
 
 }  // namespace http

@@ -22,6 +22,7 @@
 #include <ringlet/time/timeout.hpp>
 #include <ringlet/time/timer_action.hpp>
 
+#include <ctime>
 #include <list>
 
 using namespace ringlet;
@@ -31,8 +32,10 @@ namespace {
 
 // How long requests that have begun may still take when the server is stopped.
 constexpr auto stop_max = 5s;
-// How long we read on behind a last answer; see Connection::part.
+// How long we read on behind a last answer.
 constexpr auto part_max = 2s;
+// Longer ones, after a long pipeline, are not kept.
+constexpr std::size_t buffer_bytes_max = 16 << 10;
 // The idle time is counted in ticks of one timer for all connections: no timer is touched for a request. A
 // connection is idle for 8 to 9 ticks when it is closed.
 constexpr unsigned idle_ticks_max = 8;
@@ -44,19 +47,33 @@ struct Server {
     std::list<Connection*> connections;
     Waker waits_for_last;
     http::DateCache dates;
+    std::vector<std::string> buffers;  // for answers: in use only while one is written and sent
     std::uint64_t accepted = 0;
-    std::uint64_t answers_given = 0;
+    std::uint64_t answers_given = 0;  // on connections that are gone
 
     std::string_view date() { return dates.at(std::time(nullptr)); }
+
+    // The one that was used last is still in the processor's cache.
+    std::string take_buffer() {
+        if (buffers.empty()) return {};
+        std::string buffer = std::move(buffers.back());
+        buffers.pop_back();
+        return buffer;
+    }
+    void give_back(std::string buffer) {
+        if (buffer.capacity() > buffer_bytes_max) return;
+        buffer.clear();
+        buffers.push_back(std::move(buffer));
+    }
 };
 
-// Lives in the frame of its task.
+// What a connection is about to do, and why it ends. Lives in the frame of its task, beside the stream.
 class Connection {
 public:
-    Connection(Server& server, TcpStream stream)
+    Connection(Server& server, TcpStream& stream)
         : server_(server),
-          place_(server.connections.insert(server.connections.end(), this)),
-          stream_(std::move(stream)) {
+          stream_(stream),
+          place_(server.connections.insert(server.connections.end(), this)) {
         ++server_.accepted;
         static_cast<void>(stream_.set_nodelay(true));
     }
@@ -68,28 +85,34 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    Co<void> serve() {
-        while (!ended_ && !dialogue_.is_over()) {
-            Result<Lease> received = co_await stream_.read_lease();
-            hear(std::move(received));
-            if (answers_.empty()) continue;
-            sending_ = true;
-            auto sent = co_await stream_.write_all(std::move(answers_));
-            sending_ = false;
-            idle_ticks_ = 0;
-            ended_ = ended_ || !sent.n;
-            answers_ = std::move(sent.buffer);
-            answers_.clear();
+    bool goes_on() const { return !ended_ && !dialogue_.is_over(); }
+    // By the client, or it is broken: there is nobody left to speak to.
+    bool has_ended() const { return ended_; }
+
+    // What to send; may be empty. The lease is dropped here, so that the kernel has its buffer back before
+    // we wait for anything.
+    std::string hear(Result<Lease> received) {
+        std::string answers = server_.take_buffer();
+        if (received && !received->empty()) {
+            dialogue_.take(received->text(), server_.date(), answers);
+        } else {
+            ended_ = true;
+            if (timed_out_) dialogue_.time_out(server_.date(), answers);
         }
-        if (!ended_) co_await part();
-        static_cast<void>(co_await std::move(stream_).close());
+        sending_ = !answers.empty();
+        end_between_requests();
+        return answers;
     }
 
-    // The server is being stopped. Shutting the reading side ends the stream behind the bytes that have
-    // already arrived, so that a request among them still gets its answer.
+    void note_sent(const Result<std::size_t>& bytes) {
+        sending_ = false;
+        idle_ticks_ = 0;
+        if (!bytes) ended_ = true;
+    }
+
     void wind_up() {
-        dialogue_.wind_up();
-        if (!dialogue_.is_mid_request() && !dialogue_.is_over()) shut(SHUT_RD);
+        winding_up_ = true;
+        end_between_requests();
     }
 
     // A tick of the idle timer. A client that does not read its answers leaves us sending: that ends too.
@@ -99,46 +122,54 @@ public:
         shut(sending_ ? SHUT_RDWR : SHUT_RD);
     }
 
+    std::uint64_t answers_given() const { return dialogue_.answers_given(); }
+
 private:
-    // Takes the lease, so that the kernel has its buffer back before we wait for anything.
-    void hear(Result<Lease> received) {
-        if (received && !received->empty()) {
-            dialogue_.take(received->text(), server_.date(), answers_);
-            return;
-        }
-        ended_ = true;
-        if (timed_out_) dialogue_.time_out(server_.date(), answers_);
+    // When the server is being stopped: a request that has begun may end. To shut the reading side ends the
+    // stream behind the bytes that have already arrived, so that requests among them get their answers too.
+    void end_between_requests() {
+        if (winding_up_ && !dialogue_.is_mid_request() && !dialogue_.is_over()) shut(SHUT_RD);
     }
-
-    // We have said the last word, and the client may not have read it yet. To close now, with bytes of the
-    // client unread, would reset the connection and destroy that answer: so wait until the client closes.
-    Co<void> part() {
-        static_cast<void>(stream_.shutdown_write());
-        co_await timeout(part_max, read_to_end());
-    }
-    Co<void> read_to_end() {
-        while (true) {
-            Result<Lease> received = co_await stream_.read_lease();
-            if (!received || received->empty()) co_return;
-        }
-    }
-
     void shut(int how) { static_cast<void>(sys::shutdown(stream_.fd(), how)); }
 
     Server& server_;
-    std::list<Connection*>::iterator place_;
-    TcpStream stream_;
-    http::Dialogue dialogue_;
-    std::string answers_;
+    TcpStream& stream_;
     unsigned idle_ticks_ = 0;  // since the last answer
     bool sending_ = false;
     bool timed_out_ = false;
-    bool ended_ = false;  // by the client, or the connection is broken
+    bool winding_up_ = false;
+    bool ended_ = false;
+    http::Dialogue dialogue_;
+    std::list<Connection*>::iterator place_;
 };
 
+Co<void> read_to_end(TcpStream& stream) {
+    while (true) {
+        Result<Lease> received = co_await stream.read_lease();
+        if (!received || received->empty()) co_return;
+    }
+}
+
 Co<void> serve(Server& server, TcpStream stream) {
-    Connection connection(server, std::move(stream));
-    co_await connection.serve();
+    Connection connection(server, stream);
+    while (connection.goes_on()) {
+        Result<Lease> received = co_await stream.read_lease();
+        std::string answers = connection.hear(std::move(received));
+        if (!answers.empty()) {
+            auto sent = co_await stream.write_all(std::move(answers));
+            connection.note_sent(sent.n);
+            answers = std::move(sent.buffer);
+        }
+        server.give_back(std::move(answers));
+    }
+    if (!connection.has_ended()) {
+        // We have said the last word, and the client may not have read it yet. To close now, with bytes of
+        // the client unread, would reset the connection and destroy that answer: wait until the client
+        // closes.
+        static_cast<void>(stream.shutdown_write());
+        co_await timeout(part_max, read_to_end(stream));
+    }
+    static_cast<void>(co_await std::move(stream).close());
 }
 
 // Returns only if accepting fails for good; when descriptors run out, the listener waits and goes on.
@@ -187,6 +218,7 @@ Co<int> run(Server& server, SocketAddress address, Duration idle_max) {
     if (!co_await timeout(stop_max, all_gone(server))) {
         std::printf("http_server: %zu connections were cut off\n", server.connections.size());
     }
+    for (Connection* connection : server.connections) server.answers_given += connection->answers_given();
     ticking.cancel();
     co_await ticking;
     std::printf("http_server: %s, stopped after %llu answers on %llu connections\n", *signal,

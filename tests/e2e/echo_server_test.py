@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import struct
+import threading
 import unittest
 
 from example import Server, converse, main, read_all, run
@@ -62,6 +63,28 @@ class EchoServer(unittest.TestCase):
         client = run("echo_client", address)
         self.assertEqual(client.returncode, 1)
         self.assertIn("Connection refused", client.stderr)
+
+    def test_the_client_notices_other_bytes_and_a_server_that_hangs_up(self):
+        for reply, words in ((b"x" * 64, "other bytes came back"), (b"", "the server has closed the connection")):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                liar = threading.Thread(target=answer_once, args=(listener, reply))
+                liar.start()
+                client = run("echo_client", f"127.0.0.1:{listener.getsockname()[1]}", "--connections", 1)
+                liar.join()
+            self.assertEqual(client.returncode, 1)
+            self.assertIn(words, client.stderr)
+
+    def test_messages_larger_than_every_buffer_on_the_way_come_back(self):
+        with Server("echo_server") as server:
+            done = run("echo_client", server.address, "--connections", 3, "--messages", 2, "--bytes", 8 << 20)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+def answer_once(listener, reply):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(64, socket.MSG_WAITALL)
+        connection.sendall(reply)
 
 
 main()

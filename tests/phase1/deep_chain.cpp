@@ -1,8 +1,9 @@
 // R58, as a tiny program of its own: whether a deep chain of coroutines overflows the stack depends on compiler,
 // optimisation level and sanitizer, so tests/tools/deep_chain.py builds this in all those ways and runs it on
 // a stack of 8 MiB. Prints what went wrong; exit code 0 or 1.
+#include <ringlet/executor/idle_parker.hpp>
+#include <ringlet/executor/local_executor.hpp>
 #include <ringlet/future/co.hpp>
-#include <ringlet/runtime.hpp>
 
 #include <cstdio>
 #include <cstring>
@@ -84,9 +85,8 @@ void dropped_while_suspended() {
 }
 
 void as_tasks() {
-    auto made = LocalExecutorBuilder().make();
-    if (!made) return expect(false, made.error().text.c_str());
-    LocalExecutor& executor = **made;
+    auto made = std::make_unique<LocalExecutor>("deep", std::make_unique<IdleParker>());
+    LocalExecutor& executor = *made;
     expect(executor.run(descend(depth, Bottom::yields)) == depth, "run() gives what a chain returns");
 
     auto cancelled = executor.spawn_local(descend(depth, Bottom::waits));
@@ -104,7 +104,7 @@ void as_tasks() {
     executor.turn(false);
     expect(alive == depth, "every frame of a waiting task lives");
     auto survivor = executor.spawn_local(descend(depth, Bottom::returns));
-    made->reset();
+    made.reset();
     expect(alive == 0, "the end of an executor leaves no frame behind");
 }
 

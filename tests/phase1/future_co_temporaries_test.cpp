@@ -75,7 +75,7 @@ using Shape = std::function<Co<void>(const Place&)>;
 // Spawns the shape and runs it to its end, or to where it waits for ever.
 void run_shape(const Shape& shape, Census& census, Ends ends) {
     Reports reports;  // two handles may throw, and only one of them is awaited to the end
-    auto executor = make_executor();
+    auto executor = make_idle_executor();
     Place place{census, *executor, executor->create_task_queue("other"), ends};
     bool threw = false;
     auto body = [&]() -> Co<void> {
@@ -123,7 +123,7 @@ TEST_CASE("R57: futures awaited as temporaries are destroyed once") {
     check_census("beside another temporary",
                  [](const Place& at) -> Co<void> { use(at.member(), co_await at.rich()); });
     check_census("in a condition", [](const Place& at) -> Co<void> {
-        if (use(at.member(), co_await at.rich()) != 1) co_await at.rich();
+        if (int used = use(at.member(), co_await at.rich()); used != 1) co_await at.rich();
     });
     check_census("moved from a name", [](const Place& at) -> Co<void> {
         auto named = at.rich();

@@ -2,6 +2,7 @@
 // test says so, objects that count their lives, and child processes for what ends in abort().
 #pragma once
 
+#include <ringlet/executor/idle_parker.hpp>
 #include <ringlet/future/co.hpp>
 #include <ringlet/future/join.hpp>
 #include <ringlet/future/select.hpp>
@@ -32,6 +33,11 @@ inline std::unique_ptr<LocalExecutor> make_executor() {
     auto made = LocalExecutorBuilder().name("test").make();
     if (!made) throw std::runtime_error(made.error().text);
     return std::move(*made);
+}
+
+// For suites that make thousands, and wait for nothing from outside: it has no ring in any phase.
+inline std::unique_ptr<LocalExecutor> make_idle_executor() {
+    return std::make_unique<LocalExecutor>("idle", std::make_unique<IdleParker>());
 }
 
 // Runs the tasks of the default queue until none of them is ready.
@@ -283,3 +289,13 @@ ChildEnd run_in_child(Body body) {
 }
 
 }  // namespace support
+
+// How a failed CHECK shows a log.
+template <>
+struct doctest::StringMaker<support::Log> {
+    static String convert(const support::Log& log) {
+        std::string text;
+        for (const std::string& entry : log) text += (text.empty() ? "" : ", ") + entry;
+        return text.c_str();
+    }
+};

@@ -56,7 +56,7 @@ void run_in_every_way(LocalExecutor& executor) {
 enum class Does { polls, wakes, cancels, takes_output, drops_handle, drops_waker, ends_executor };
 
 void treat_one(const std::vector<Does>& deeds) {
-    auto executor = make_executor();
+    auto executor = make_idle_executor();
     Event event;
     std::optional<JoinHandle<void>> handle(executor->spawn_local(event.wait()));
     for (Does deed : deeds) {
@@ -64,7 +64,7 @@ void treat_one(const std::vector<Does>& deeds) {
             case Does::polls: settle(*executor); break;
             case Does::wakes: event.open(); break;
             case Does::cancels: handle->cancel(); break;
-            case Does::takes_output: CHECK(poll(*handle).is_ready()); break;
+            case Does::takes_output: static_cast<void>(poll(*handle)); break;
             case Does::drops_handle: handle.reset(); break;
             case Does::drops_waker: event.waker = Waker(); break;
             case Does::ends_executor: executor.reset(); break;
@@ -72,7 +72,7 @@ void treat_one(const std::vector<Does>& deeds) {
     }
 }
 
-// Every sequence of up to five deeds that can be done.
+// Every sequence of up to five deeds: polls as often as it likes, everything else once.
 void treat_in_every_way() {
     using enum Does;
     const Does all[] = {polls, wakes, cancels, takes_output, drops_handle, drops_waker, ends_executor};
@@ -83,11 +83,7 @@ void treat_in_every_way() {
         for (Does next : all) {
             auto longer = sequences[at];
             auto done = [&](Does deed) { return std::ranges::find(longer, deed) != longer.end(); };
-            bool has_handle = !done(drops_handle);
-            bool finished = has_handle && !done(takes_output) && longer.size() >= 2 && longer.back() == polls &&
-                            (done(cancels) || done(wakes));
-            if (next == takes_output && !finished) continue;
-            if ((next == cancels || next == drops_handle) && !has_handle) continue;
+            if ((next == cancels || next == takes_output) && done(drops_handle)) continue;
             if (next == polls && done(ends_executor)) continue;
             if (next != polls && done(next)) continue;
             longer.push_back(next);
@@ -121,7 +117,7 @@ const char* find_event(state::Flags from, state::Flags to) {
 
 TEST_CASE("the moves that are made are the moves of the table") {
     {
-        auto executor = make_executor();
+        auto executor = make_idle_executor();
         run_in_every_way(*executor);
     }
     treat_in_every_way();

@@ -15,7 +15,9 @@ auto read_from(const SharedFd& file) {
 }
 
 Co<void> accept_for_ever(TcpListener& listener) {
-    while (co_await listener.accept()) {
+    while (true) {
+        auto accepted = co_await listener.accept();
+        if (!accepted) break;
     }
 }
 

@@ -24,6 +24,7 @@ LIMIT_S = 120
 SANITIZERS = {"plain": [], "asan+ubsan": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
               "tsan": ["-fsanitize=thread"]}
 QUICK = [("-O0", "plain"), ("-O2", "plain"), ("-O0", "asan+ubsan")]
+LAYERS = ("base/", "future/", "task/", "executor/")  # that the program uses
 COMPILERS = ["g++", "clang++-19"]
 
 
@@ -47,10 +48,9 @@ def settings(phase, given):
 def build_and_run(phase, folder, compiler, level, sanitizer):
     """Output of what went wrong; nothing if it passed."""
     program = Path(folder, f"{Path(compiler[-1]).name}{level}-{sanitizer}")
-    sources = [path for name, path in library(phase).items() if name.endswith(".cpp")]
-    uring = ["-luring"] if (phase / "ringlet/reactor").is_dir() else []
+    sources = [path for name, path in library(phase).items() if name.endswith(".cpp") and name.startswith(LAYERS)]
     command = [*compiler, "-std=c++23", level, "-g1", *SANITIZERS[sanitizer], f"-I{phase}", str(SOURCE),
-               *map(str, sources), "-o", str(program), "-pthread", *uring]
+               *map(str, sources), "-o", str(program), "-pthread"]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         return f"it does not build:\n{built.stderr}"

@@ -22,7 +22,7 @@
 namespace ringlet::recycle {
 
 inline constexpr std::size_t bytes_step = 16;
-inline constexpr std::size_t bytes_max = 1024;           // larger blocks go straight to operator new
+inline constexpr std::size_t bytes_max = 1024;            // larger blocks go straight to operator new
 inline constexpr std::size_t bytes_kept_max = 256 << 20;  // of one thread: a million tasks and their frames
 
 struct FreeBlock {

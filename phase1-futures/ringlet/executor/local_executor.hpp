@@ -114,11 +114,15 @@ template <Spawnable F>
 SpawnOutput<F> LocalExecutor::run(F&& root) {
     Entered entered(*this);
     auto handle = spawn_in(default_queue_, std::forward<F>(root));
-    // If the loop throws, the root must not outlive what it refers to on the caller's stack.
-    struct CancelAtExit {
+    // If the loop throws, the root must be gone before what it refers to on the caller's stack.
+    struct DropAtExit {
+        LocalExecutor& executor;
         decltype(handle)& root;
-        ~CancelAtExit() { root.cancel(); }
-    } cancel_at_exit{handle};
+        ~DropAtExit() {
+            root.cancel();
+            while (!root.is_finished()) executor.run_queue(*executor.queues_.next());
+        }
+    } drop_at_exit{*this, handle};
 
     while (!handle.is_finished()) turn_entered(true);
 

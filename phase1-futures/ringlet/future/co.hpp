@@ -57,7 +57,8 @@ private:
     FrameLink& frame_;
     F& future_;
     // Empty for void: a million sleeping tasks would feel the eight bytes.
-    [[no_unique_address]] std::conditional_t<std::is_void_v<Output>, Unit, std::optional<Stored<Output>>> value_;
+    [[no_unique_address]] std::conditional_t<std::is_void_v<Output>, Unit, std::optional<Stored<Output>>>
+        value_;
 };
 
 // Waits for a Co: as a child of the awaiting frame, or, if somebody has polled it before (through

@@ -16,8 +16,8 @@ public:
         return *this;
     }
     ~UniqueFd() {
-        // An error of close is lost here; BufferedFile::close() and Stream::close() report it. Linux frees the
-        // number in any case, so EINTR is not retried.
+        // An error of close is lost here; BufferedFile::close() and Stream::close() report it. Linux frees
+        // the number in any case, so EINTR is not retried.
         if (fd_ >= 0) ::close(fd_);
     }
 

@@ -16,7 +16,8 @@ bool has_ready(const void* queues) { return static_cast<const QueueManager*>(que
 }  // namespace
 
 LocalExecutor::Entered::Entered(LocalExecutor& executor) : executor_(executor) {
-    if (current_executor()) throw std::logic_error("run() or turn() inside run(): one executor per thread at a time");
+    if (current_executor())
+        throw std::logic_error("run() or turn() inside run(): one executor per thread at a time");
     RINGLET_CHECK(!executor.entered_, "two threads are inside one executor");
     executor_.entered_ = true;
     detail::entered_executor = &executor_;

@@ -121,7 +121,7 @@ public:
 
 private:
     void wait_or_expire(Context& context) {
-        if (Clock::now() < deadline_) {
+        if (!timer_.has_fired()) {
             return Reactor::current().timers().arm(timer_, deadline_, context.waker());
         }
         expired_ = true;

@@ -13,6 +13,7 @@ void Timers::arm(Timer& timer, Time deadline, const Waker& waker) {
     if (timer.is_armed()) return;
     heap_.push_back({deadline, &timer});
     timer.timers_ = this;
+    timer.fired_ = false;
     sift_up(heap_.back(), heap_.size() - 1);
 }
 
@@ -20,6 +21,7 @@ void Timers::expire(Time now) noexcept {
     while (!heap_.empty() && heap_.front().deadline <= now) {
         Timer& timer = *heap_.front().timer;
         remove(0);
+        timer.fired_ = true;
         std::move(timer.waker_).wake();
     }
 }

@@ -25,6 +25,8 @@ public:
     ~Timer() { disarm(); }
 
     bool is_armed() const noexcept { return timers_ != nullptr; }
+    // Its deadline has come, and its waker was called, since it was last armed.
+    bool has_fired() const noexcept { return fired_; }
     void disarm() noexcept;
 
 private:
@@ -33,6 +35,7 @@ private:
     class Timers* timers_ = nullptr;  // while armed
     Waker waker_;
     std::uint32_t index_ = 0;  // in the heap, while armed
+    bool fired_ = false;
 };
 
 class Timers {
@@ -76,6 +79,7 @@ private:
 };
 
 inline void Timer::disarm() noexcept {
+    fired_ = false;
     if (timers_) timers_->remove(index_);
 }
 

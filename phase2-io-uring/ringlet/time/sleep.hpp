@@ -21,14 +21,12 @@ public:
     }
 
     Poll<void> poll(Context& context) {
-        if (fired_or_due()) return Unit{};
+        if (timer_.has_fired() || (!timer_.is_armed() && Clock::now() >= deadline_)) return Unit{};
         Reactor::current().timers().arm(timer_, deadline_, context.waker());
         return pending;
     }
 
 private:
-    bool fired_or_due() const noexcept { return !timer_.is_armed() && Clock::now() >= deadline_; }
-
     Time deadline_;
     Timer timer_;
 };
