@@ -89,18 +89,23 @@ TEST_CASE("a large block goes straight to operator new and delete") {
 TEST_CASE("a thread keeps so many bytes and no more") {
     long before = counted_new::living;
     on_new_thread([] {
-        constexpr std::size_t bytes = recycle::bytes_max;
-        constexpr long kept_max = recycle::bytes_kept_max / recycle::size_of(recycle::index_of(bytes));
-        std::vector<void*> blocks(kept_max + 100);
-        // Twice: blocks that were taken back make room for as many.
+        constexpr std::size_t bytes = 1000;
+        constexpr std::size_t kept = recycle::size_of(recycle::index_of(bytes));
+        recycle::deallocate(recycle::allocate(bytes), bytes);
+        if (recycles) CHECK(recycle::free_lists.bytes_left == recycle::bytes_kept_max - kept);
+
+        // As if so much had been freed before that this one and nine more fit.
+        recycle::free_lists.bytes_left = 9 * kept + kept / 2;
+        void* blocks[15];
+        // Twice: blocks that are taken back make room for as many.
         for (int round = 0; round < 2; ++round) {
+            CAPTURE(round);
             long living = counted_new::living;
             for (void*& block : blocks) block = recycle::allocate(bytes);
-            long taken_back = static_cast<long>(blocks.size()) - (counted_new::living - living);
-            CHECK(taken_back == (recycles && round == 1 ? kept_max : 0));
+            CHECK(counted_new::living - living == (!recycles ? 15 : round == 0 ? 14 : 5));
             living = counted_new::living;
             for (void* block : blocks) recycle::deallocate(block, bytes);
-            CHECK(living - counted_new::living == (recycles ? 100 : kept_max + 100));
+            CHECK(living - counted_new::living == (recycles ? 5 : 15));
         }
     });
     CHECK(counted_new::living == before);

@@ -99,12 +99,12 @@ TEST_CASE("the free functions abort outside of a run") {
 
 TEST_CASE("taking from a pending poll aborts") {
     check_aborts("Poll::take() on a pending poll", [] {
-        Poll<int> waits = pending;
-        waits.take();
+        auto never = poll_fn([](Context&) -> Poll<int> { return pending; });
+        poll(never).take();
     });
 }
 
-TEST_CASE("a Co that has returned, is empty, or is awaited elsewhere aborts when it is polled") {
+TEST_CASE("a Co that has returned or is empty aborts when it is polled or awaited") {
     check_aborts("a Co was polled after it had returned", [] {
         auto co = one();
         static_cast<void>(poll(co));
@@ -115,7 +115,7 @@ TEST_CASE("a Co that has returned, is empty, or is awaited elsewhere aborts when
         auto taken = std::move(co);
         static_cast<void>(poll(co));
     });
-    check_aborts("an empty Co was awaited", [] {
+    check_aborts("a Co was awaited twice", [] {
         auto twice = []() -> Co<void> {
             auto co = one();
             co_await co;
@@ -123,6 +123,23 @@ TEST_CASE("a Co that has returned, is empty, or is awaited elsewhere aborts when
         };
         auto co = twice();
         static_cast<void>(poll(co));
+    });
+    check_aborts("an empty Co was awaited", [] {
+        auto moved_from = []() -> Co<void> {
+            auto co = one();
+            auto taken = std::move(co);
+            co_await co;
+        };
+        auto co = moved_from();
+        static_cast<void>(poll(co));
+    });
+    check_aborts("a Co was awaited twice, or polled while another coroutine awaits it", [] {
+        auto child = []() -> Co<void> { co_await yield_now(); };
+        auto shared = child();
+        auto awaits = [&]() -> Co<void> { co_await shared; };
+        auto first = awaits();
+        static_cast<void>(poll(first));
+        static_cast<void>(poll(shared));
     });
 }
 

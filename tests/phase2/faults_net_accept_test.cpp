@@ -66,7 +66,8 @@ TEST_CASE("R36: while one listener backs off, streams that are open are served")
         std::string first = co_await read_exactly(stream, 1);
         std::optional limit(std::make_unique<NoMoreDescriptors>());
         REQUIRE(raw_connect(client.get(), port_of(listener)));
-        auto accepting = spawn_local(map(listener.accept(), [](Result<TcpStream> got) { return error_text(got); }));
+        auto accepting =
+            spawn_local(map(listener.accept(), [](Result<TcpStream> got) { return error_text(got); }));
         auto backed_off = [&] { return listener.back_offs() > 0; };
         co_await until(backed_off);
         for (int i = 0; i < 100; ++i) {

@@ -195,7 +195,8 @@ TEST_CASE("R25: op.timeout that races data thousands of times loses no byte") {
     });
 }
 
-TEST_CASE("R26: contract: closing a descriptor ends nothing: the receive takes what comes, the accept stays") {
+TEST_CASE(
+    "R26: contract: closing a descriptor ends nothing: the receive takes what comes, the accept stays") {
     RawRing ring;
     auto [ours, theirs] = raw_pair();
     char buffer[16];
@@ -228,7 +229,8 @@ TEST_CASE("R26: contract: closing a descriptor ends nothing: the receive takes w
 TEST_CASE("R26: a stream's operations have ended before its descriptor is closed") {
     run_io([]() -> Co<void> {
         auto [stream, peer] = half_raw_pair();
-        auto reader = spawn_local(map(stream.read_lease(), [](Result<Lease> read) { return error_text(read); }));
+        auto reader =
+            spawn_local(map(stream.read_lease(), [](Result<Lease> read) { return error_text(read); }));
         auto writer = spawn_local(stream.write_all(pattern(4 << 20)));
         co_await settled();
         REQUIRE(Reactor::current().in_flight() == 2);

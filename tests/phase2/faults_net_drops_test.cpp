@@ -129,16 +129,16 @@ TEST_CASE("R21: sends are plain sends with one completion, before which no buffe
         }
         CHECK((co_await sending).value().buffer == heard);
         CHECK(spy.submitted(IORING_OP_SEND_ZC) == 0);
-        int completions = spy.count([](const SpyEvent& e) {
-            return e.kind == SpyEvent::completed && e.opcode == IORING_OP_SEND;
-        });
+        int completions = spy.count(
+            [](const SpyEvent& e) { return e.kind == SpyEvent::completed && e.opcode == IORING_OP_SEND; });
         CHECK(completions == 1);
     });
 }
 
 // Row 29: Ringlet registers no descriptors: the slots that could be full are not there, and every
 // descriptor is a plain one, which is what the row asks to fall back to.
-TEST_CASE("R29: contract: without a free slot an open fails with ENFILE, and a plain descriptor is to be had") {
+TEST_CASE(
+    "R29: contract: without a free slot an open fails with ENFILE, and a plain descriptor is to be had") {
     RawRing ring;
     REQUIRE(io_uring_register_files_sparse(ring.get(), 2) == 0);
     auto open_in_slot = [&] {

@@ -18,7 +18,7 @@ class SigpipeCount {
 public:
     SigpipeCount() {
         signals = 0;
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = [](int) { signals = signals + 1; };
         sigaction(SIGPIPE, &action, &before_);
     }
@@ -29,7 +29,7 @@ public:
     static inline volatile std::sig_atomic_t signals = 0;
 
 private:
-    struct sigaction before_ {};
+    struct sigaction before_{};
 };
 
 // What a task hears until its stream ends or fails.

@@ -62,9 +62,7 @@ public:
             events_.push_back({SpyEvent::completed, opcodes_[entry.user_data], entry.res, entry.flags});
         }
     }
-    void ring_is_new() {
-        *this = KernelSpy();
-    }
+    void ring_is_new() { *this = KernelSpy(); }
 
 private:
     std::vector<SpyEvent> events_;
@@ -96,8 +94,8 @@ int enter(io_uring& ring, unsigned submit, unsigned wait_for, unsigned flags,
     argument.sigmask_sz = _NSIG / 8;
     argument.ts = reinterpret_cast<__u64>(timeout);
     support::spy.before(ring);
-    long result = syscall(__NR_io_uring_enter, ring.enter_ring_fd, submit, wait_for, flags | IORING_ENTER_EXT_ARG,
-                          &argument, sizeof argument);
+    long result = syscall(__NR_io_uring_enter, ring.enter_ring_fd, submit, wait_for,
+                          flags | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
     int error = errno;
     support::spy.after(ring);
     return result < 0 ? -error : static_cast<int>(result);

@@ -167,6 +167,28 @@ TEST_CASE("an operation whose time is over while it waits has timed out") {
         small);
 }
 
+TEST_CASE("a write that the kernel gets together with its cancellation says how much it wrote") {
+    Pipe pipe = make_pipe();
+    SharedFd writer(std::move(pipe.writer));
+    auto executor = make_io_executor(small);
+    executor->run([&]() -> Co<void> {
+        Reactor& reactor = Reactor::current();
+        Operation write{
+            operations::Write(writer, Bytes(100, 'w'), operations::at_current_position, 100, true)};
+        auto timed = std::move(write).timeout(1ms);
+        {
+            Refuse refuse(EBUSY);
+            CHECK_FALSE(co_await poll_once(timed));
+            co_await sleep(2ms);
+            CHECK_FALSE(co_await poll_once(timed));
+            CHECK(reactor.ring().queued() == 2);
+        }
+        auto written = co_await timed;
+        CHECK(written.n == std::size_t{100});
+        CHECK(get(pipe.reader.get()).size() == 100);
+    });
+}
+
 TEST_CASE("a close that waits closes once, dropped or timed out") {
     std::size_t before = open_descriptors();
     for (bool timed : {false, true}) {

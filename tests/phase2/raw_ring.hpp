@@ -1,10 +1,11 @@
-// A ring with the flags of Ringlet's and nothing else: for what the kernel itself does, and Ringlet relies on.
+// A ring with the flags of Ringlet's and nothing else: for what the kernel itself does, and Ringlet relies
+// on.
 #pragma once
 
 #include <ringlet/reactor/ring.hpp>
 
-#include <liburing.h>
 #include <cstdint>
+#include <liburing.h>
 #include <stdexcept>
 #include <string_view>
 #include <sys/mman.h>
@@ -65,7 +66,9 @@ public:
 
     RawBuffers(RawRing& ring, unsigned count, unsigned bytes)
         : table_(mmap(nullptr, table_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
-          memory_(count * bytes), count_(count), bytes_(bytes) {
+          memory_(count * bytes),
+          count_(count),
+          bytes_(bytes) {
         io_uring_buf_reg registration{};
         registration.ring_addr = reinterpret_cast<std::uintptr_t>(table_);
         registration.ring_entries = count;
