@@ -150,7 +150,8 @@ Co<void> read_to_end(TcpStream& stream) {
     }
 }
 
-Co<void> serve(Server& server, TcpStream stream) {
+// Until neither side has more to say.
+Co<void> converse(Server& server, TcpStream& stream) {
     Connection connection(server, stream);
     while (connection.goes_on()) {
         Result<Lease> received = co_await stream.read_lease();
@@ -162,13 +163,16 @@ Co<void> serve(Server& server, TcpStream stream) {
         }
         server.give_back(std::move(answers));
     }
-    if (!connection.has_ended()) {
-        // We have said the last word, and the client may not have read it yet. To close now, with bytes of
-        // the client unread, would reset the connection and destroy that answer: wait until the client
-        // closes.
-        static_cast<void>(stream.shutdown_write());
-        co_await timeout(part_max, read_to_end(stream));
-    }
+    if (connection.has_ended()) co_return;
+    // We have said the last word, and the client may not have read it yet. To close now, with bytes of the
+    // client unread, would reset the connection and destroy that answer: wait until the client closes.
+    static_cast<void>(stream.shutdown_write());
+    co_await timeout(part_max, read_to_end(stream));
+}
+
+// The Connection is gone before the stream is closed: nobody may shut a socket down that is not there.
+Co<void> serve(Server& server, TcpStream stream) {
+    co_await converse(server, stream);
     static_cast<void>(co_await std::move(stream).close());
 }
 

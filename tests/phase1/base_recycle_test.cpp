@@ -1,5 +1,5 @@
-// Recycled memory: a freed block comes back, on the thread that freed it, up to a cap, and for as long as that
-// thread has lists. Under AddressSanitizer every block goes straight to operator new and delete instead.
+// Recycled memory: a freed block comes back, on the thread that freed it, up to a cap, and for as long as
+// that thread has lists. Under AddressSanitizer every block goes straight to operator new and delete instead.
 #include "counted_new.hpp"
 #include "support.hpp"
 
@@ -8,6 +8,12 @@
 #include <thread>
 
 using namespace support;
+
+#if defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("operator new cannot be counted here; every other build runs this suite") {}
+
+#else
 
 namespace {
 
@@ -196,3 +202,5 @@ TEST_CASE("coroutine frames and tasks are recycled") {
     CHECK(counted_new::made - made == (recycles ? 0 : 2));
     settle(*executor);
 }
+
+#endif

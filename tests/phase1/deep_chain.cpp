@@ -1,6 +1,6 @@
-// R58, as a tiny program of its own: whether a deep chain of coroutines overflows the stack depends on compiler,
-// optimisation level and sanitizer, so tests/tools/deep_chain.py builds this in all those ways and runs it on
-// a stack of 8 MiB. Prints what went wrong; exit code 0 or 1.
+// R58, as a tiny program of its own: whether a deep chain of coroutines overflows the stack depends on
+// compiler, optimisation level and sanitizer, so tests/tools/deep_chain.py builds this in all those ways and
+// runs it on a stack of 8 MiB. Prints what went wrong; exit code 0 or 1.
 #include <ringlet/executor/idle_parker.hpp>
 #include <ringlet/executor/local_executor.hpp>
 #include <ringlet/future/co.hpp>

@@ -42,8 +42,9 @@ TEST_CASE("a CPU that exists but is not allowed is an error that names it and th
         std::puts("SKIP executor_affinity: this machine gives the process one CPU, so none is forbidden");
         return;
     }
-    std::string text = "cannot run on CPU " + std::to_string(restriction.taken_away) +
-                       ": this process is not allowed to use it; allowed: " + std::to_string(restriction.kept);
+    std::string text =
+        "cannot run on CPU " + std::to_string(restriction.taken_away) +
+        ": this process is not allowed to use it; allowed: " + std::to_string(restriction.kept);
     LocalExecutorBuilder builder;
     builder.placement(Placement::Fixed{restriction.taken_away});
     auto made = builder.make();

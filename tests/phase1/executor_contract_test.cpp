@@ -1,4 +1,5 @@
-// What a program must not do aborts, with a sentence that says what it did. Each case runs in a child process.
+// What a program must not do aborts, with a sentence that says what it did. Each case runs in a child
+// process.
 #include "support.hpp"
 
 #include <optional>

@@ -1,4 +1,5 @@
-// The end of an executor: every future is dropped once, whatever its task was doing, and then the parker drains.
+// The end of an executor: every future is dropped once, whatever its task was doing, and then the parker
+// drains.
 #include "support.hpp"
 
 #include <optional>

@@ -96,7 +96,8 @@ TEST_CASE("a CPU that does not exist is an error that names it and the allowed o
         const StartError& error = executor.error();
         CAPTURE(error.text);
         CHECK(error.code == std::errc::invalid_argument);
-        CHECK(error.text.starts_with("cannot run on CPU " + std::to_string(cpu) + ": it does not exist; allowed: "));
+        CHECK(error.text.starts_with("cannot run on CPU " + std::to_string(cpu) +
+                                     ": it does not exist; allowed: "));
         CHECK(parse_list(allowed_part(error.text)) == allowed_cpus());
     }
     CHECK(affinity() == allowed_cpus());

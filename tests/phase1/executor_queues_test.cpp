@@ -35,7 +35,8 @@ Co<void> log_name(Log& log, std::string name, int rounds) {
 
 Log only(const Log& log, char queue) {
     Log found;
-    std::ranges::copy_if(log, std::back_inserter(found), [&](const std::string& name) { return name[0] == queue; });
+    std::ranges::copy_if(log, std::back_inserter(found),
+                         [&](const std::string& name) { return name[0] == queue; });
     return found;
 }
 
@@ -179,7 +180,9 @@ TEST_CASE("a handle that names no queue of this executor is an error that says s
     ++missing.index;
     for (TaskQueueHandle queue : {foreign, missing, TaskQueueHandle()}) {
         drops = 0;
-        auto future = [&] { return poll_fn([token = Token(drops)](Context&) -> Poll<void> { return Unit{}; }); };
+        auto future = [&] {
+            return poll_fn([token = Token(drops)](Context&) -> Poll<void> { return Unit{}; });
+        };
         auto outside = executor->spawn_local_into(queue, future());
         REQUIRE_FALSE(outside);
         CHECK(outside.error().queue == queue);

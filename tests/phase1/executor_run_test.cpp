@@ -1,5 +1,5 @@
-// LocalExecutor::run() and turn(): values, exceptions, deadlocks, nesting, several executors on one thread, and
-// what the executor asks of its parker.
+// LocalExecutor::run() and turn(): values, exceptions, deadlocks, nesting, several executors on one thread,
+// and what the executor asks of its parker.
 #include "support.hpp"
 
 #include <optional>

@@ -162,6 +162,34 @@ TEST_CASE("a chain that was moved between polls dies the same way") {
     CHECK(log == Log{"outer 3", "outer 2", "outer 1"});
 }
 
+TEST_CASE("a named Co that is awaited dies with the chain that awaits it, once, wherever its name stands") {
+    Event never;
+    Log log;
+    auto child = [&]() -> Co<void> {
+        LogsEnd end(log, "~child");
+        co_await never.wait();
+    };
+    SUBCASE("in the frame that awaits it") {
+        auto parent = [&]() -> Co<void> {
+            LogsEnd end(log, "~parent");
+            auto named = child();
+            co_await named;
+        };
+        auto co = parent();
+        CHECK(poll(co).is_pending());
+    }
+    SUBCASE("outside of the chain") {
+        auto named = child();
+        auto parent = [&]() -> Co<void> {
+            LogsEnd end(log, "~parent");
+            co_await named;
+        };
+        auto co = parent();
+        CHECK(poll(co).is_pending());
+    }
+    CHECK(log == Log{"~child", "~parent"});
+}
+
 TEST_CASE("a frame that returned is gone before its caller goes on") {
     Log log;
     auto child = [&]() -> Co<void> {

@@ -1,8 +1,8 @@
 // R57: GCC 12 destroys some temporaries of a co_await expression twice. Ringlet's own types must not be among
 // them, so every shape in which programs await them is run here: to its end at once, to its end after a
 // suspension, into an exception, and dropped while suspended. Each member of the census must be destroyed
-// exactly once. (Capturing lambdas and braced aggregates inside such an expression are the program's to avoid;
-// tests/tools/co_await_lint.py refuses them.)
+// exactly once. (Capturing lambdas and braced aggregates inside such an expression are the program's to
+// avoid; tests/tools/co_await_lint.py refuses them.)
 #include "support.hpp"
 
 #include <functional>
@@ -182,9 +182,8 @@ TEST_CASE("R57: coroutines awaited as temporaries are destroyed once") {
     check_census("Cos in select", [](const Place& at) -> Co<void> {
         co_await select(at.child(at.member()), at.owned(at.member()));
     });
-    check_census("a Co in map", [](const Place& at) -> Co<void> {
-        co_await map(at.child(at.member()), at.keep());
-    });
+    check_census("a Co in map",
+                 [](const Place& at) -> Co<void> { co_await map(at.child(at.member()), at.keep()); });
 }
 
 TEST_CASE("R57: handles awaited as temporaries are destroyed once") {

@@ -30,7 +30,8 @@ TEST_CASE("join is ready when all are, with all their values in order") {
     int polls[2] = {};
     int drops[2] = {};
     {
-        auto both = join(after(first, 1, polls[0], drops[0]), after(second, std::string("two"), polls[1], drops[1]));
+        auto both =
+            join(after(first, 1, polls[0], drops[0]), after(second, std::string("two"), polls[1], drops[1]));
         CHECK(poll(both).is_pending());
         CHECK(polls[1] == 1);  // the second is polled although the first is pending
         second.open();

@@ -7,6 +7,12 @@
 
 using namespace support;
 
+#if defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("operator new cannot be counted here; every other build runs this suite") {}
+
+#else
+
 namespace {
 
 // Of tasks that nobody awaits; a counter, since a handler that allocates would fail as well.
@@ -41,8 +47,8 @@ Surfaced attempt(long n, Action action) {
     return reported > reported_before ? Surfaced::reported : Surfaced::nothing;
 }
 
-// Fails every allocation of the scenario once, and returns how many there are. Each attempt has a thread of its
-// own, since the recycled lists of a thread that has run before would hide allocations, and keep blocks.
+// Fails every allocation of the scenario once, and returns how many there are. Each attempt has a thread of
+// its own, since the recycled lists of a thread that has run before would hide allocations, and keep blocks.
 template <class Scenario>
 long fail_each_allocation(Scenario scenario) {
     // First without a failure: what is allocated once in a process is no leak.
@@ -96,8 +102,7 @@ TEST_CASE("R56: an allocation fails in spawn: nothing is spawned, and what was h
         drops = 0;
         auto executor = make_executor();
         auto function = [token = Token(drops)]() -> Co<void> { co_return; };
-        auto surfaced =
-            attempt(n, [&] { executor->spawn_local(std::move(function)).detach(); });
+        auto surfaced = attempt(n, [&] { executor->spawn_local(std::move(function)).detach(); });
         std::size_t spawned = executor->current_queue().size();
         bool consistent = surfaced == Surfaced::nothing ? spawned == 1 : spawned == 0;
         settle(*executor);
@@ -160,3 +165,5 @@ TEST_CASE("R56: an allocation fails while a thread is started: no thread is left
     });
     CHECK(allocations >= 3);
 }
+
+#endif

@@ -139,7 +139,8 @@ TEST_CASE("a task that cancels itself ends with that poll") {
     }
 }
 
-TEST_CASE("a task that cancels itself and completes in the same poll gives nothing, and its output is dropped") {
+TEST_CASE(
+    "a task that cancels itself and completes in the same poll gives nothing, and its output is dropped") {
     int drops = 0;
     auto executor = make_executor();
     std::optional<JoinHandle<Token>> self;
@@ -200,6 +201,25 @@ TEST_CASE("a task may await a task that is cancelled later") {
     settle(*executor);
     CHECK_FALSE(empty);
     victim->cancel();
+    settle(*executor);
+    CHECK(empty);
+}
+
+TEST_CASE("a task that cancels itself wakes whoever awaits it") {
+    Event event;
+    bool empty = false;
+    auto executor = make_executor();
+    std::optional<JoinHandle<void>> self;
+    self.emplace(executor->spawn_local([&]() -> Co<void> {
+        co_await event.wait();
+        self->cancel();
+    }));
+    auto waiter = executor->spawn_local([&]() -> Co<void> {
+        bool completed = co_await *self;
+        empty = !completed;
+    });
+    settle(*executor);
+    event.open();
     settle(*executor);
     CHECK(empty);
 }

@@ -143,18 +143,20 @@ TEST_CASE("R52: a handle dropped during the run detaches the task") {
         int output_drops = 0;
         auto executor = make_executor();
         std::optional<JoinHandle<Token>> self;
-        self.emplace(executor->spawn_local(poll_fn([&, token = Token(future_drops)](Context& context) -> Poll<Token> {
-            ++polls;
-            self.reset();
-            if (polls == 1) {
-                if (then == Then::completes_woken || then == Then::waits_woken) context.waker().wake_by_ref();
-                if (then == Then::waits || then == Then::waits_woken) {
-                    kept = context.waker().clone();
-                    return pending;
+        self.emplace(
+            executor->spawn_local(poll_fn([&, token = Token(future_drops)](Context& context) -> Poll<Token> {
+                ++polls;
+                self.reset();
+                if (polls == 1) {
+                    if (then == Then::completes_woken || then == Then::waits_woken)
+                        context.waker().wake_by_ref();
+                    if (then == Then::waits || then == Then::waits_woken) {
+                        kept = context.waker().clone();
+                        return pending;
+                    }
                 }
-            }
-            return Token(output_drops);
-        })));
+                return Token(output_drops);
+            })));
         settle(*executor);
         std::move(kept).wake();
         settle(*executor);
@@ -260,7 +262,9 @@ TEST_CASE("assigning a handle detaches the task before") {
 }
 
 TEST_CASE("an output may hold the last waker of its own task") {
-    auto own_waker = [] { return poll_fn([](Context& context) -> Poll<Waker> { return context.waker().clone(); }); };
+    auto own_waker = [] {
+        return poll_fn([](Context& context) -> Poll<Waker> { return context.waker().clone(); });
+    };
     auto executor = make_executor();
     SUBCASE("and be dropped by the handle") {
         auto handle = executor->spawn_local(own_waker());

@@ -1,5 +1,5 @@
-// What can be spawned, and how long it lives. R59: a coroutine lambda reads its captures from the lambda object,
-// so the task keeps that object.
+// What can be spawned, and how long it lives. R59: a coroutine lambda reads its captures from the lambda
+// object, so the task keeps that object.
 #include "support.hpp"
 
 #include <functional>
@@ -180,14 +180,15 @@ TEST_CASE("a hundred thousand tasks live side by side, and each is dropped once"
     auto executor = make_executor();
     for (int i = 0; i < count; ++i) {
         executor
-            ->spawn_local(poll_fn([&, waited = false, token = Token(drops)](Context& context) mutable -> Poll<void> {
-                if (std::exchange(waited, true)) {
-                    ++woken;
-                    return Unit{};
-                }
-                wakers.push_back(context.waker().clone());
-                return pending;
-            }))
+            ->spawn_local(
+                poll_fn([&, waited = false, token = Token(drops)](Context& context) mutable -> Poll<void> {
+                    if (std::exchange(waited, true)) {
+                        ++woken;
+                        return Unit{};
+                    }
+                    wakers.push_back(context.waker().clone());
+                    return pending;
+                }))
             .detach();
     }
     settle(*executor);

@@ -1,4 +1,5 @@
-// Tasks and their wakers: how often a task is scheduled, polled and dropped, whenever and however it is woken.
+// Tasks and their wakers: how often a task is scheduled, polled and dropped, whenever and however it is
+// woken.
 #include "support.hpp"
 
 using namespace support;
@@ -193,7 +194,8 @@ TEST_CASE("the last waker of a detached task reclaims it") {
     event.waker = Waker();
     CHECK(scheduled(*executor) == 0);  // one is left
     other = Waker();
-    // Its future is dropped from the queue, as a task's code always runs, and not by whoever dropped the waker.
+    // Its future is dropped from the queue, as a task's code always runs, and not by whoever dropped the
+    // waker.
     CHECK(counts == TaskCounts{1, 0, 0});
     CHECK(scheduled(*executor) == 1);
     settle(*executor);
@@ -203,7 +205,8 @@ TEST_CASE("the last waker of a detached task reclaims it") {
 TEST_CASE("a detached task that keeps no waker is reclaimed after its run") {
     int drops = 0;
     auto executor = make_executor();
-    executor->spawn_local(poll_fn([token = Token(drops)](Context&) -> Poll<void> { return pending; })).detach();
+    executor->spawn_local(poll_fn([token = Token(drops)](Context&) -> Poll<void> { return pending; }))
+        .detach();
     settle(*executor);
     CHECK(drops == 1);
 }
@@ -212,9 +215,8 @@ TEST_CASE("a task that nobody can wake stays while its handle does") {
     int drops = 0;
     auto executor = make_executor();
     {
-        auto handle = executor->spawn_local(poll_fn([token = Token(drops)](Context&) -> Poll<void> {
-            return pending;
-        }));
+        auto handle = executor->spawn_local(
+            poll_fn([token = Token(drops)](Context&) -> Poll<void> { return pending; }));
         settle(*executor);
         CHECK_FALSE(handle.is_finished());
         CHECK(drops == 0);

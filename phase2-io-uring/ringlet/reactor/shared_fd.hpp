@@ -5,6 +5,7 @@
 // Threads: owner thread only (the count is not atomic).
 #pragma once
 
+#include <ringlet/base/check.hpp>
 #include <ringlet/base/recycle.hpp>
 #include <ringlet/base/unique_fd.hpp>
 #include <ringlet/future/waker.hpp>
@@ -31,7 +32,10 @@ public:
     }
 
     explicit operator bool() const noexcept { return shared_ != nullptr; }
-    int get() const noexcept { return shared_->fd.get(); }
+    int get() const noexcept {
+        RINGLET_CHECK(shared_, "a socket or file was used after it was moved from or closed");
+        return shared_->fd.get();
+    }
 
     // No operation is in flight on it.
     bool is_sole_holder() const noexcept { return shared_->holders == 1; }
