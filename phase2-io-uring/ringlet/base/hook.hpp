@@ -9,6 +9,8 @@ namespace ringlet::hook {
 
 #if defined(RINGLET_CHECKED)
 
+inline constexpr bool enabled = true;
+
 class Hooks {
 public:
     virtual ~Hooks() = default;
@@ -27,6 +29,8 @@ inline void point(const char* id) {
 }
 
 #else
+
+inline constexpr bool enabled = false;
 
 constexpr std::size_t choose(std::size_t) { return 0; }
 constexpr void point(const char*) {}

@@ -27,6 +27,9 @@ void teardown(io_uring& ring) noexcept { io_uring_queue_exit(&ring); }
 int enter(io_uring& ring, unsigned submit, unsigned wait_for, unsigned flags,
           __kernel_timespec* timeout) noexcept {
     if (ring.enter_ring_fd != ring.ring_fd) flags |= IORING_ENTER_REGISTERED_RING;
+    if (!timeout)
+        return result_of(
+            syscall(__NR_io_uring_enter, ring.enter_ring_fd, submit, wait_for, flags, nullptr, 0));
     io_uring_getevents_arg argument{};
     argument.sigmask_sz = _NSIG / 8;
     argument.ts = reinterpret_cast<__u64>(timeout);
