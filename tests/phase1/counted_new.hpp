@@ -29,6 +29,9 @@ inline constinit thread_local bool has_failed = false;
 
 #if !defined(OPERATOR_NEW_IS_FIXED)
 
+// Where GCC inlines only one of the two, it takes malloc and delete, or new and free, for a pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 void* operator new(std::size_t bytes) {
     if (counted_new::successes_left >= 0 && counted_new::successes_left-- == 0) {
         counted_new::has_failed = true;

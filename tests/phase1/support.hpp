@@ -42,7 +42,7 @@ inline std::unique_ptr<LocalExecutor> make_idle_executor() {
 
 // Runs the tasks of the default queue until none of them is ready.
 inline void settle(LocalExecutor& executor) {
-    while (executor.current_queue().size() > 0) executor.turn(false);
+    while (!executor.current_queue().empty()) executor.turn(false);
 }
 
 // --- Polling by hand ----------------------------------------------------------------------------
