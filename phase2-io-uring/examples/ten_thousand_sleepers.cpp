@@ -45,7 +45,7 @@ Co<int> sleep_all(unsigned tasks, Duration wait) {
         early += *late < Duration::zero();
         latest = std::max(latest, *late);
     }
-    const ReactorStats& stats = Reactor::current().stats();
+    const RingStats& stats = Reactor::current().stats();
     std::printf("%u tasks slept %.0f ms each, on one thread, in %.0f ms\n", tasks, milliseconds(wait),
                 milliseconds(Clock::now() - start));
     std::printf("the latest woke %.1f ms late, %s early\n", milliseconds(latest),

@@ -47,7 +47,8 @@ TEST_CASE("R23: opens dropped at any moment leak nothing") {
     run_io([&]() -> Co<void> {
         std::size_t before = open_descriptors();
         std::mt19937_64 random(23);
-        for (int i = 0; i < 300; ++i) {
+        // Until cancellation has lost often enough: how often it does is up to the machine.
+        for (int i = 0; i < 300 || (opened() <= 30 && i < 30'000); ++i) {
             auto opening = BufferedFile::create(folder / "file");
             if (random() % 4) static_cast<void>(co_await poll_once(opening));
             for (std::uint64_t turns = random() % 4; turns > 0; --turns) co_await round_trip();

@@ -13,7 +13,6 @@ namespace ringlet {
 
 namespace {
 
-constexpr unsigned depth_min = 8;
 // Room for every operation of a few turns; what does not fit is kept by the kernel and delivered later.
 constexpr unsigned completions_per_entry = 16;
 
@@ -22,25 +21,15 @@ constexpr unsigned completions_per_entry = 16;
 constexpr int refund_tries = 20;
 constexpr std::chrono::milliseconds refund_wait{5};
 
-io_uring_params params_for(unsigned depth) {
+int try_setup(unsigned depth, unsigned flags, io_uring& ring) {
     io_uring_params params{};
-    // SINGLE_ISSUER (kernel 6.0): one thread submits, checked by the kernel.
-    // DEFER_TASKRUN (6.1): completions are worked off when we enter, not in the middle of our code: a C
-    // server costs 5.2 us of CPU an HTTP request with it and 8.3 without (kernel 6.18). TASKRUN_FLAG tells
-    // that some wait.
-    // SUBMIT_ALL (5.18): one bad entry does not hold up those behind it.
-    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                   IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+    // SUBMIT_ALL (kernel 5.18): one bad entry does not hold up those behind it.
+    params.flags = flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
     params.cq_entries = depth * completions_per_entry;
-    return params;
-}
-
-int try_setup(unsigned depth, io_uring& ring) {
-    io_uring_params params = params_for(depth);
     return kernel::setup(depth, params, ring);
 }
 
-// For depth_min entries: 64 bytes each, 16 for each completion, and the rings' heads, in whole pages.
+// For Ring::depth_min entries: 64 bytes each, 16 for each completion, and the rings' heads, in whole pages.
 constexpr std::size_t bytes_min = 2 * 4096;
 
 int disabled_by_sysctl() {
@@ -64,7 +53,7 @@ std::string why_refused(int error) {
             rlimit limit{};
             getrlimit(RLIMIT_MEMLOCK, &limit);
             return "the locked memory limit of " + std::to_string(limit.rlim_cur) +
-                   " bytes leaves no room for the smallest ring, which needs " + std::to_string(bytes_min) +
+                   " bytes leaves no room for io_uring, which needs " + std::to_string(bytes_min) +
                    "; raise it with 'ulimit -l'";
         }
         case EMFILE: return "the limit of open files is reached; raise it with 'ulimit -n'";
@@ -83,15 +72,15 @@ __kernel_timespec timespec_of(Duration duration) {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Ring>, StartError> Ring::make(unsigned depth) {
+std::expected<std::unique_ptr<Ring>, StartError> Ring::make(unsigned depth, unsigned flags) {
     RINGLET_CHECK(depth > 0 && (depth & (depth - 1)) == 0, "the ring depth must be a power of two");
     auto ring = std::unique_ptr<Ring>(new Ring());
-    int result = try_setup(depth, ring->ring_);
+    int result = try_setup(depth, flags, ring->ring_);
     for (int attempt = 0; result == -ENOMEM && attempt < refund_tries; ++attempt) {
         std::this_thread::sleep_for(refund_wait);
-        result = try_setup(depth, ring->ring_);
+        result = try_setup(depth, flags, ring->ring_);
     }
-    while (result == -ENOMEM && depth > depth_min) result = try_setup(depth /= 2, ring->ring_);
+    while (result == -ENOMEM && depth > depth_min) result = try_setup(depth /= 2, flags, ring->ring_);
     if (result < 0) {
         std::error_code code(-result, std::generic_category());
         return std::unexpected(StartError{code, "cannot start io_uring: " + why_refused(-result)});

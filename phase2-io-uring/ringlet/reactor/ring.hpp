@@ -25,9 +25,19 @@ struct Completion {
 
 class Ring {
 public:
-    // `depth` submission entries, a power of two. If the memory lock limit does not allow that many, fewer.
-    // Otherwise the error says in one sentence why the kernel refuses, and what to do.
-    static std::expected<std::unique_ptr<Ring>, StartError> make(unsigned depth);
+    // SINGLE_ISSUER (kernel 6.0): one thread submits, checked by the kernel.
+    // DEFER_TASKRUN (6.1): completions are worked off when we enter, not in the middle of our code: a C
+    // server costs 5.2 us of CPU an HTTP request with it and 8.3 without (kernel 6.18). TASKRUN_FLAG tells
+    // that some wait.
+    static constexpr unsigned main_flags =
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+
+    static constexpr unsigned depth_min = 8;
+
+    // `depth` submission entries, a power of two; `flags` are IORING_SETUP_*. If the memory lock limit does
+    // not allow that many, fewer. Otherwise the error says in one sentence why the kernel refuses, and what
+    // to do.
+    static std::expected<std::unique_ptr<Ring>, StartError> make(unsigned depth, unsigned flags = main_flags);
 
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;

@@ -3,7 +3,7 @@
 //     co_await op -> SQE -> kernel -> CQE -> Source -> Waker -> TaskQueue -> LocalExecutor -> poll -> resume
 //
 // A source lives until its last completion, whatever happens meanwhile to the future that started it.
-// When the future goes first, it abandons the source: the reactor asks the kernel to cancel, and the source
+// When the future goes first, it abandons the source: the driver asks the kernel to cancel, and the source
 // frees itself when the last completion has come. Derived classes hold buffers, addresses, descriptors.
 //
 // Threads: owner thread only.
@@ -20,9 +20,9 @@
 
 namespace ringlet {
 
-class Reactor;
+class RingDriver;  // reactor/ring_driver.hpp
 
-// As a ListNode: on the reactor's backlog, while it waits for a free submission entry, be it for itself or
+// As a ListNode: on the driver's backlog, while it waits for a free submission entry, be it for itself or
 // for its cancellation.
 class Source : public ListNode {
 public:
@@ -30,8 +30,8 @@ public:
         RINGLET_CHECK(!is_in_flight(), "a source was freed while the kernel may still use it");
     }
 
-    // Handed to the reactor, last completion not seen.
-    bool is_in_flight() const noexcept { return reactor_ != nullptr; }
+    // Handed to the kernel, last completion not seen.
+    bool is_in_flight() const noexcept { return driver_ != nullptr; }
     bool is_abandoned() const noexcept { return abandoned_; }
 
     static void* operator new(std::size_t bytes) { return recycle::allocate(bytes); }
@@ -56,14 +56,15 @@ protected:
 
 private:
     friend class Reactor;
+    friend class RingDriver;
     friend struct AbandonSource;
 
-    Reactor* reactor_ = nullptr;  // while in flight
-    std::uint32_t slot_ = 0;      // in the reactor's table, while in flight
-    bool submitted_ = false;      // its entry was filled
+    RingDriver* driver_ = nullptr;  // while in flight
+    std::uint32_t slot_ = 0;        // in the driver's table, while in flight
+    bool submitted_ = false;        // its entry was filled
     bool cancelling_ = false;
     bool abandoned_ = false;
-    bool leaked_ = false;  // the reactor is gone, the kernel may not be: never to be freed
+    bool leaked_ = false;  // the driver is gone, the kernel may not be: never to be freed
 };
 
 // Lets go of a source: frees it now, or after its last completion if the kernel still has it.
