@@ -76,29 +76,36 @@ TEST_CASE("R14: a spinning loop sees a timer of the latency ring, and never one 
     CHECK(late >= 5ms);
 }
 
-TEST_CASE("R42: a queue of whom latency matters runs within its bound beside a hog") {
+TEST_CASE("R42: a queue of whom latency matters runs within its bound plus one check interval beside a hog") {
+    constexpr Duration bound = 1ms;
     auto executor = make_executor();
-    TaskQueueHandle urgent = executor->create_task_queue(Shares{}, Latency::Matters{1ms}, "urgent");
-    std::vector<Duration> late;
+    TaskQueueHandle urgent = executor->create_task_queue(Shares{}, Latency::Matters{bound}, "urgent");
     bool stop = false;
+    std::uint64_t checks = 0;
+    Time last_check = Clock::now();
+    Duration longest_interval{};  // between two checks of the hog: grows when the machine is busy with others
     executor->run([&]() -> Co<void> {
         auto metronome = [&]() -> Co<void> {
             for (int tick = 0; tick < 100; ++tick) {
+                longest_interval = {};
                 Time due = after(Clock::now(), 2ms);
                 co_await sleep_until(due);
-                late.push_back(Clock::now() - due);
+                Time now = Clock::now();
+                CHECK(now - due <= bound + longest_interval + (now - last_check));
             }
             stop = true;
         };
         auto ticking = spawn_local_into(urgent, metronome()).value();
-        std::uint64_t checks = 0;
-        CHECK(co_await hog_until([&] { return ++checks, stop; }));
+        last_check = Clock::now();
+        while (!stop) {
+            Time now = Clock::now();
+            longest_interval = std::max(longest_interval, now - std::exchange(last_check, now));
+            ++checks;
+            co_await yield_if_needed();
+        }
         CHECK(checks > 10'000);  // the fault: somebody hogged the core meanwhile
         co_await ticking;
     });
-    std::ranges::sort(late);
-    CHECK(late[90] <=
-          1ms);  // the machine that tests run on may be busy: the bound itself is measured elsewhere
     CHECK(reactor_of(*executor).latency_stats().submitted > 0);
 }
 

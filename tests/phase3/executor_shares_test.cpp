@@ -114,6 +114,16 @@ TEST_CASE("a queue that works 1 ms and blocks 10 us keeps its debt: it gets its 
     CHECK(std::abs(parts[1] - 1.0 / 1001) < 0.001);
 }
 
+TEST_CASE("nor does it get half by working for less than a slice, and sleeping before anybody stops it") {
+    Queues queues{VirtualExecutor(200us)};
+    auto many = queues.add(Shares::Static{1000});
+    auto one = queues.add(Shares::Static{1});
+    queues.spawn(many, hog(queues.on, 20us));
+    queues.spawn(one, blocker(queues.on, 190us, 10us));
+    auto parts = parts_of(queues.on, {many, one}, 10s);
+    CHECK(std::abs(parts[1] - 1.0 / 1001) < 0.001);
+}
+
 TEST_CASE("sleep earns no credit: who slept for a second does not have the core to himself afterwards") {
     Queues queues;
     auto awake = queues.add(Shares{});
@@ -137,6 +147,22 @@ TEST_CASE("what a queue used while nobody else wanted the core is no debt") {
     queues.spawn(one, yielding_hog(queues.on, 20us));
     parts_of(queues.on, {one}, 1s);
     queues.spawn(late, hog(queues.on, 20us));
+    auto parts = parts_of(queues.on, {one, late}, 100ms);
+    CHECK(parts[0] == doctest::Approx(0.5).epsilon(0.05));
+}
+
+TEST_CASE("nor is what it used in one go before all went to sleep") {
+    Queues queues;
+    auto one = queues.add(Shares::Static{1});
+    auto late = queues.add(Shares::Static{1});
+    queues.spawn(one, [](VirtualExecutor& on) -> Co<void> {
+        on.parker.work(1s);
+        co_return;
+    }(queues.on));
+    queues.on.executor.turn(false);
+    REQUIRE(runtime(queues.on, one) == 1s);
+    queues.spawn(late, hog(queues.on, 20us));
+    queues.spawn(one, hog(queues.on, 20us));
     auto parts = parts_of(queues.on, {one, late}, 100ms);
     CHECK(parts[0] == doctest::Approx(0.5).epsilon(0.05));
 }

@@ -49,7 +49,7 @@ public:
         }
         poll();
     }
-    PreemptWords preempt_words() const noexcept override { return {&never_, &preempted_, &never_, 0}; }
+    PreemptWords preempt_words() const noexcept override { return {&never_, &preempted_, &never_}; }
     void arm_preempt(CycleTime until, bool others_ready) noexcept override {
         if (others_ready || !sleepers_.empty()) armed_until_ = std::min(armed_until_, until);
     }

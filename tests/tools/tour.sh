@@ -13,6 +13,7 @@ run_tour() {
     build_examples
     tour_futures
     [[ ! -d phase2-io-uring ]] || tour_io_uring
+    [[ ! -d phase3-scheduling ]] || tour_scheduling
     print_table "$((SECONDS - started))"
 }
 
@@ -152,4 +153,45 @@ stop_server() {
     local told=$server
     server=''
     kill "$told" && wait "$told"
+}
+
+# --- Phase 3 -----------------------------------------------------------------------------------
+
+tour_scheduling() {
+    programs=$build/subprojects/phase3-scheduling
+    local look=phase3-scheduling/examples library=phase3-scheduling/ringlet
+    step "a polite loop" "$look/cooperative_preempt.cpp, $library/executor/preempt.hpp" \
+        "a loop works for a second beside a metronome: without and with yield_if_needed" \
+        expect 'with yield_if_needed.*' "$programs/cooperative_preempt"
+    step "the ring that is not seen" "$look/unseen_ring.cpp, $library/reactor/ring.hpp" \
+        "which rings show a loop that something has come" \
+        expect 'DEFER_TASKRUN.*never.*' "$programs/unseen_ring"
+    step "shares" "$look/shares.cpp, $library/executor/queue_manager.hpp" \
+        "two queues share the core 2:1, then 1:2" \
+        expect '1000 ms.*' "$programs/shares"
+    step "the stolen half" "$look/stolen_half.cpp, $library/executor/queue_manager.cpp" \
+        "a queue that sleeps keeps its debt; and one that cheats" steal_half
+    step "latency classes" "$look/latency_classes.cpp, $library/executor/latency.hpp" \
+        "how long a woken task waits beside two hogs, without and with Latency::Matters" \
+        expect 'Latency::Matters.*' "$programs/latency_classes"
+    step "direct reads" "$look/direct_read.cpp, $library/fs/dma_file.hpp" \
+        "reads past the page cache, by ring" \
+        expect '.*IOPS.*' "$programs/direct_read" --ms 300
+    step "a stall" "$look/stall.cpp, $library/executor/stall_detector.hpp" \
+        "a task that does not yield is named, with its stack" \
+        expect 'ringlet: stall.*' "$programs/stall"
+    step "a trace" "$look/trace_me.cpp, $library/executor/trace.hpp" \
+        "what ran when: for Perfetto, and as a picture" draw_trace
+}
+
+steal_half() {
+    show "$programs/stolen_half" || return 1
+    expect 'debt forgotten.*' "$programs/stolen_half" --forget
+}
+
+draw_trace() {
+    mkdir -p build/tour
+    show "$programs/trace_me" --trace build/tour/trace.json --timeline build/tour/timeline.svg || return 1
+    python3 -m json.tool build/tour/trace.json /dev/null || return 1
+    seen='build/tour/trace.json (for ui.perfetto.dev), build/tour/timeline.svg'
 }

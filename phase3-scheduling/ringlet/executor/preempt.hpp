@@ -19,8 +19,10 @@ class [[nodiscard]] YieldIfNeeded {
 public:
     using Output = void;
 
-    Poll<void> poll(Context& context) {
-        if (yielded_ || !need_preempt()) return Unit{};
+    bool is_ready() const noexcept { return !need_preempt(); }
+
+    Poll<void> poll(Context& context) noexcept {
+        if (yielded_ || is_ready()) return Unit{};
         yielded_ = true;
         context.waker().wake_by_ref();
         return pending;

@@ -11,13 +11,18 @@ struct PreemptWords {
 
     const unsigned* completion_head = &quiet;
     const unsigned* completion_tail = &quiet;
-    const unsigned* submission_flags = &quiet;
-    unsigned flags_mask = 0;  // of the flags that mean: the kernel has more completions
+    const unsigned* submission_flags = &quiet;  // each bit means: the kernel has more completions
 
     // The kernel has delivered a completion that was not reaped, or says that it holds one back.
     bool is_set() const noexcept {
-        return __atomic_load_n(completion_tail, __ATOMIC_RELAXED) != *completion_head ||
-               (__atomic_load_n(submission_flags, __ATOMIC_RELAXED) & flags_mask) != 0;
+        return ((once(completion_tail) ^ *completion_head) | once(submission_flags)) != 0;
+    }
+
+private:
+    // A relaxed atomic load would do, but GCC takes that for a call that may change any memory, and a loop
+    // then loads the pointers anew each time.
+    static unsigned once(const unsigned* word) noexcept {
+        return *static_cast<const volatile unsigned*>(word);
     }
 };
 

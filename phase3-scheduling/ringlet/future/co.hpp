@@ -87,6 +87,37 @@ private:
     Co<T>& child_;
 };
 
+// A future that tells without being polled whether it is ready, as yield_if_needed() does.
+template <class F>
+concept ReadyAtOnce = Future<F> && std::is_void_v<typename F::Output> && requires(const F& future) {
+    { future.is_ready() } -> std::same_as<bool>;
+};
+
+// Waits for such a future: asks first, and takes up its place in the chain only if it must, since each word
+// that an awaiter notes costs as much as the question.
+template <ReadyAtOnce F>
+class AskFirstAwaiter : Leaf {
+public:
+    explicit AskFirstAwaiter(F future) : Leaf{&poll_again}, future_(std::move(future)) {}
+
+    bool await_ready() const { return future_.is_ready(); }
+    template <class Promise>
+    bool await_suspend(std::coroutine_handle<Promise> handle) {
+        FrameLink::Root& root = handle.promise().root->as_root;
+        if (future_.poll(*root.context).is_ready()) return false;
+        root.leaf = this;
+        return true;
+    }
+    void await_resume() const noexcept {}
+
+private:
+    static bool poll_again(Leaf& leaf, Context& context) noexcept {
+        return static_cast<AskFirstAwaiter&>(leaf).future_.poll(context).is_ready();
+    }
+
+    F future_;
+};
+
 // What the compiler asks of a coroutine's promise, but for the return.
 class CoPromiseBase : public FrameLink {
 public:
@@ -101,6 +132,11 @@ public:
     template <class T>
     CoAwaiter<T> await_transform(Co<T>& child) {
         return CoAwaiter<T>(child, *this);
+    }
+    template <FutureRef F>
+        requires ReadyAtOnce<F>
+    AskFirstAwaiter<F> await_transform(F&& future) {
+        return AskFirstAwaiter<F>(std::move(future));
     }
     template <FutureRef F>
     LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) {

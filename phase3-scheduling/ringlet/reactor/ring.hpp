@@ -40,6 +40,11 @@ public:
     static constexpr unsigned latency_flags =
         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 
+    // IOPOLL: nobody tells of a completion; the kernel looks for it on the device when we enter, which must
+    // therefore be often. It takes only reads and writes of files opened with O_DIRECT on devices that can be
+    // polled. DEFER_TASKRUN would be allowed, but no completion comes as task work here.
+    static constexpr unsigned poll_flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_IOPOLL;
+
     static constexpr unsigned depth_min = 8;
 
     // `depth` submission entries, a power of two; `flags` are IORING_SETUP_*. If the memory lock limit does
@@ -55,6 +60,7 @@ public:
     // anything that may enter.
     io_uring_sqe* next_sqe() noexcept { return io_uring_get_sqe(&ring_); }
 
+    bool is_polled() const noexcept { return ring_.flags & IORING_SETUP_IOPOLL; }
     unsigned depth() const noexcept { return ring_.sq.ring_entries; }
     // How many completions the queue holds.
     unsigned completion_count() const noexcept { return ring_.cq.ring_entries; }
@@ -70,10 +76,9 @@ public:
     bool has_completions() const noexcept {
         return *ring_.cq.khead != io_uring_smp_load_acquire(ring_.cq.ktail);
     }
-    // Where need_preempt() looks, if this is the latency ring.
-    PreemptWords preempt_words() const noexcept {
-        return {ring_.cq.khead, ring_.cq.ktail, ring_.sq.kflags, IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW};
-    }
+    // Where need_preempt() looks, if this is the latency ring. Its flags are TASKRUN and CQ_OVERFLOW; the
+    // third that there is belongs to rings with a polling thread.
+    PreemptWords preempt_words() const noexcept { return {ring_.cq.khead, ring_.cq.ktail, ring_.sq.kflags}; }
     // To be polled by another ring; only a ring that does not defer wakes who polls it.
     int fd() const noexcept { return ring_.ring_fd; }
     bool has_overflowed() const noexcept {
@@ -85,7 +90,8 @@ public:
     int enter() noexcept;
 
     // As enter(), and sleeps until there is a completion, a signal, or `deadline` (nullopt: for ever). What
-    // it returns does not say which: look at the completions and at the clock.
+    // it returns does not say which: look at the completions and at the clock. Not for a ring that is polled:
+    // it would spin, and know no deadline.
     int enter_and_wait(std::optional<Time> deadline) noexcept;
 
     // Sleeps like enter_and_wait(), but submits nothing: for a kernel that takes nothing.
