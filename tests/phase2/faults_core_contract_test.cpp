@@ -125,7 +125,7 @@ TEST_CASE("R24: what a cancellation says is not how its target ended") {
 }
 
 TEST_CASE("R24: the target's own completion decides how an operation ended") {
-    Pipe pipe = make_pipe();
+    Pipe pipe = make_pipe(O_NONBLOCK);
     run_io([&]() -> Co<void> {
         Reactor& reactor = Reactor::current();
         ReadSource read(pipe.reader.get());

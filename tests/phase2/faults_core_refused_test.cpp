@@ -167,7 +167,7 @@ TEST_CASE("R9: a storm of signals neither ends a wait early nor loses what it wa
         REQUIRE(io_uring_submit_and_wait(&ring, 1) == -EINTR);
         io_uring_queue_exit(&ring);
     }
-    Pipe pipe = make_pipe();
+    Pipe pipe = make_pipe(O_NONBLOCK);
     SharedFd reader(std::move(pipe.reader));
     auto executor = make_io_executor();
     std::string received;

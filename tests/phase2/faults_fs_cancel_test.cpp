@@ -54,7 +54,7 @@ TEST_CASE("R23: opens dropped at any moment leak nothing") {
             for (std::uint64_t turns = random() % 4; turns > 0; --turns) co_await round_trip();
         }
         co_await all_ended();
-        CHECK(opened() > 30);
+        CHECK(opened() > 10);
         CHECK(open_descriptors() == before);
     });
 }

@@ -1,9 +1,8 @@
 // RELIABILITY rows 32 and 33: disks that are full, limits on file sizes, devices that fail.
+#include "loop_device.hpp"
 #include "net_support.hpp"
 
-#include <linux/loop.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 
 using namespace support;
@@ -17,34 +16,6 @@ bool mount_one_mebibyte(const std::string& folder) {
     return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
            mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=1m") == 0;
 }
-
-// A block device whose bytes are those of a file. It goes when the last descriptor is closed.
-class LoopDevice {
-public:
-    explicit LoopDevice(int image) {
-        UniqueFd control(open("/dev/loop-control", O_RDWR | O_CLOEXEC));
-        loop_config config{};
-        config.fd = static_cast<__u32>(image);
-        config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-        for (int attempt = 0; attempt < 10; ++attempt) {  // others may take the free number meanwhile
-            int number = ioctl(control.get(), LOOP_CTL_GET_FREE);
-            if (number < 0) return;
-            path_ = "/dev/loop" + std::to_string(number);
-            UniqueFd device(open(path_.c_str(), O_RDWR | O_CLOEXEC));
-            if (device && ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
-                device_ = std::move(device);
-                return;
-            }
-        }
-    }
-
-    bool works() const { return static_cast<bool>(device_); }
-    const std::string& path() const { return path_; }
-
-private:
-    UniqueFd device_;
-    std::string path_;
-};
 
 // On a disk of one mebibyte.
 Co<void> fill_the_disk(std::string path) {

@@ -86,6 +86,7 @@ TEST_CASE("R31: write_all of a mebibyte into a small socket buffer sends all of 
 TEST_CASE("R31: writes to a full pipe are short, and write_all goes on until all is written") {
     run_io([]() -> Co<void> {
         auto [reader, writer] = make_pipe();
+        value_of(sys::set_nonblocking(writer.get(), true));
         std::string text = pattern(mebibyte);
         BufferedFile file(std::move(writer));
         auto one = co_await file.write_at(text, operations::at_current_position);

@@ -88,7 +88,7 @@ TEST_CASE("operations beyond the queue wait while the kernel refuses, and all co
 
 TEST_CASE("operations that waited are submitted in the order in which they started") {
     auto executor = make_io_executor(small);
-    Pipe pipe = make_pipe();
+    Pipe pipe = make_pipe(O_NONBLOCK);
     SharedFd reader(std::move(pipe.reader));
     std::string got;
     put(pipe.writer.get(), "abcdefghijklmnopqrstuvwxyz");

@@ -66,7 +66,7 @@ TEST_CASE("nothing reaches the kernel before enter") {
 
 TEST_CASE("a completion says whose it is and how it ended") {
     auto ring = make_ring(8);
-    Pipe pipe = make_pipe();
+    Pipe pipe = make_pipe(O_NONBLOCK);
     REQUIRE(put(pipe.writer.get(), "seven b"));
     char buffer[16];
     io_uring_sqe* entry = ring->next_sqe();

@@ -108,6 +108,8 @@ struct Pipe {
     UniqueFd writer;
 };
 
+// Before kernel 6.4 a pipe that is not O_NONBLOCK is read and written by threads of the kernel: in their own
+// time, in any order, and a write to its end.
 inline Pipe make_pipe(int flags = 0) {
     int ends[2];
     if (pipe2(ends, flags | O_CLOEXEC) != 0) throw std::runtime_error("pipe2");

@@ -56,7 +56,7 @@ TEST_CASE("a sleep counts from the call and not from the first poll") {
 TEST_CASE("sleepers wake in the order of their deadlines, whichever came first") {
     std::vector<int> order;
     run_io([&]() -> Co<void> {
-        Time start = Clock::now();
+        Time start = after(Clock::now(), 20ms);  // all are asleep by then
         auto nap = [&](int ms) -> Co<void> {
             co_await sleep_until(after(start, std::chrono::milliseconds(ms)));
             order.push_back(ms);
