@@ -2,7 +2,7 @@
 //
 // Shows: Shares::Dynamic, how vruntime keeps queues level, QueueStats.
 // Run:   ./shares
-// See:   66.7 % and 33.3 %; half-way 33.3 % and 66.7 %, from one reading of the shares (250 ms) to the next.
+// See:   66.7 % and 33.3 %; half-way 33.3 % and 66.7 %, from one reading of the shares to the next.
 //        Read on in ringlet/executor/queue_manager.hpp.
 #include <ringlet/runtime.hpp>
 #include <ringlet/time/sleep.hpp>
@@ -26,7 +26,7 @@ Co<void> compare() {
     unsigned wanted = 1000;
     bool stop = false;
     auto ask = [&wanted] { return wanted; };
-    TaskQueueHandle first = create_task_queue(Shares::Dynamic{ask}, Latency{}, "first");
+    TaskQueueHandle first = create_task_queue(Shares::Dynamic{ask, 50ms}, Latency{}, "first");
     TaskQueueHandle second = create_task_queue(Shares::Static{500}, Latency{}, "second");
     auto one = spawn_local_into(first, hog(stop)).value();
     auto two = spawn_local_into(second, hog(stop)).value();

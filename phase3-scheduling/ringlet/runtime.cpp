@@ -41,6 +41,11 @@ LocalExecutorBuilder& LocalExecutorBuilder::receive_buffers(unsigned count, unsi
     return *this;
 }
 
+LocalExecutorBuilder& LocalExecutorBuilder::io_memory(std::size_t bytes) {
+    parker_options_.io_memory = bytes;
+    return *this;
+}
+
 LocalExecutorBuilder& LocalExecutorBuilder::slice(Duration slice) {
     slice_ = slice;
     return *this;
@@ -48,6 +53,21 @@ LocalExecutorBuilder& LocalExecutorBuilder::slice(Duration slice) {
 
 LocalExecutorBuilder& LocalExecutorBuilder::spin_before_park(Duration longest) {
     parker_options_.spin = longest;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::trace(Trace& trace) {
+    parker_options_.trace = &trace;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::histograms(bool wanted) {
+    parker_options_.histograms = wanted;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::detect_stalls(Duration limit) {
+    stall_limit_ = limit;
     return *this;
 }
 
@@ -59,7 +79,13 @@ std::expected<std::unique_ptr<LocalExecutor>, StartError> LocalExecutorBuilder::
     if (auto bound = placement_.apply_to_this_thread(); !bound) return std::unexpected(bound.error());
     auto parker = make_parker(parker_options_);
     if (!parker) return std::unexpected(parker.error());
-    return std::make_unique<LocalExecutor>(name_, std::move(*parker), slice_);
+    Instruments instruments{.trace = parker_options_.trace, .histograms = parker_options_.histograms};
+    if (stall_limit_) {
+        auto stalls = StallDetector::make(name_, slice_ + *stall_limit_);
+        if (!stalls) return std::unexpected(stalls.error());
+        instruments.stalls = std::move(*stalls);
+    }
+    return std::make_unique<LocalExecutor>(name_, std::move(*parker), slice_, std::move(instruments));
 }
 
 std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(

@@ -33,14 +33,17 @@ LocalExecutor::Entered::~Entered() {
     executor_.entered_ = false;
 }
 
-LocalExecutor::LocalExecutor(std::string name, std::unique_ptr<Parker> parker, Duration slice)
+LocalExecutor::LocalExecutor(std::string name, std::unique_ptr<Parker> parker, Duration slice,
+                             Instruments instruments)
     : name_(std::move(name)),
       parker_(std::move(parker)),
-      default_queue_(queues_.create(*this, "default")),
+      instruments_(std::move(instruments)),
+      default_queue_(add_queue("default", {}, {})),
       current_queue_(&default_queue_),
       preempt_words_(parker_->preempt_words()),
       slice_(slice) {
     RINGLET_CHECK(slice >= slice_min, "a slice must be at least 200 us");
+    if (instruments_.trace) instruments_.trace->begin(name_);
 }
 
 LocalExecutor::~LocalExecutor() {
@@ -57,7 +60,19 @@ void LocalExecutor::turn(bool may_park) {
     turn_entered(may_park);
 }
 
+TaskQueue& LocalExecutor::add_queue(std::string name, Shares shares, Latency latency) {
+    bool is_timed = instruments_.trace || instruments_.histograms;
+    auto wake_to_run = is_timed ? std::make_unique<WakeToRun>() : nullptr;
+    TaskQueue& queue = queues_.create(*this, std::move(name), std::move(shares), latency);
+    queue.wake_to_run_ = std::move(wake_to_run);
+    queue.is_traced_ = instruments_.trace != nullptr;
+    if (instruments_.trace) instruments_.trace->name_queue(queue.index_, queue.name_);
+    return queue;
+}
+
 void LocalExecutor::turn_entered(bool may_park) {
+    ++turns_;
+    if (instruments_.trace) instruments_.trace->add_now({.kind = TraceEvent::poll});
     if (may_park && !queues_.has_active()) {
         parker_->park(Recheck{&queues_, &has_ready});
     } else {
@@ -69,12 +84,18 @@ void LocalExecutor::turn_entered(bool may_park) {
 void LocalExecutor::run_queue(TaskQueue& queue) {
     current_queue_ = &queue;
     charged_until_ = CycleClock::now();
-    parker_->arm_preempt(charged_until_ + slice_of(queue), queues_.has_active());
+    note_turn_begin(queue, charged_until_);
+    // The stall detector wants to see that a task yields when it is asked to, so it has to be asked.
+    bool is_wanted = queues_.has_active() || instruments_.stalls;
+    parker_->arm_preempt(charged_until_ + slice_of(queue), is_wanted);
+    Trace* trace = instruments_.trace;
     int visited = 0;
     bool preempted = false;
     while (visited < tasks_per_visit_max && !preempted) {
         Task task = queue.pop();
         if (!task) break;
+        if (trace) [[unlikely]]
+            trace->add_task(TraceEvent::run, task.id(), queue.index_);
         std::move(task).run();
         ++visited;
         // Asked after a task and not before, so that each turn makes progress.
@@ -82,6 +103,7 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
     }
     charge_running(CycleClock::now());
     queue.stats_.count_turn(visited, preempted);
+    note_turn_end(queue, charged_until_, preempted);
     current_queue_ = &default_queue_;
     queues_.give_back(queue);
 }
@@ -95,11 +117,38 @@ void LocalExecutor::charge_running(CycleTime now) noexcept {
 
 void LocalExecutor::activate(TaskQueue& queue) noexcept {
     const TaskQueue* running = queues_.running();
-    if (!running) return queues_.activate(queue);
+    if (!running && !queue.wake_to_run_) return queues_.activate(queue);
     CycleTime now = CycleClock::now();
+    if (queue.wake_to_run_) queue.wake_to_run_->woken = now;
+    if (!running) return queues_.activate(queue);
     if (!queues_.has_active()) charge_running(now);
     queues_.activate(queue);
     parker_->arm_preempt(now + slice_of(*running), true);
+}
+
+// What the instruments want to know.
+
+void LocalExecutor::note_turn_begin(TaskQueue& queue, CycleTime now) noexcept {
+    if (WakeToRun* timed = queue.wake_to_run_.get(); timed && timed->woken) {
+        timed->histogram.record(now - *timed->woken);
+        timed->woken.reset();
+    }
+    if (instruments_.trace) {
+        instruments_.trace->add({now, 0, static_cast<std::int32_t>(queue.index_), TraceEvent::turn_begin});
+    }
+    if (instruments_.stalls) instruments_.stalls->begin_turn(queue.name_.c_str(), now);
+}
+
+void LocalExecutor::note_turn_end(TaskQueue& queue, CycleTime now, bool preempted) noexcept {
+    if (instruments_.stalls) queue.stats_.stalls += instruments_.stalls->end_turn(now);
+    if (instruments_.trace) {
+        auto index = static_cast<std::int32_t>(queue.index_);
+        instruments_.trace->add({now, 0, index, TraceEvent::turn_end, preempted});
+    }
+}
+
+void LocalExecutor::trace_wake(const TaskQueue& queue, const Header& task) noexcept {
+    instruments_.trace->add_task(TraceEvent::wake, &task, queue.index_);
 }
 
 // Nobody may wait longer than the least bound.

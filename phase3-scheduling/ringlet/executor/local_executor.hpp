@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ringlet/base/check.hpp>
+#include <ringlet/executor/instruments.hpp>
 #include <ringlet/executor/parker.hpp>
 #include <ringlet/executor/queue_manager.hpp>
 #include <ringlet/task/join_handle.hpp>
@@ -24,7 +25,8 @@ public:
     // How long a queue may run while others wait.
     static constexpr Duration default_slice = std::chrono::milliseconds(5);
 
-    LocalExecutor(std::string name, std::unique_ptr<Parker> parker, Duration slice = default_slice);
+    LocalExecutor(std::string name, std::unique_ptr<Parker> parker, Duration slice = default_slice,
+                  Instruments instruments = {});
     LocalExecutor(const LocalExecutor&) = delete;
     LocalExecutor& operator=(const LocalExecutor&) = delete;
     // Drops the futures of the tasks that live, then drains the parker. Not from inside a task.
@@ -55,10 +57,10 @@ public:
                                                                               F&& task);
 
     TaskQueueHandle create_task_queue(std::string name) {
-        return queues_.create(*this, std::move(name)).handle();
+        return add_queue(std::move(name), {}, {}).handle();
     }
     TaskQueueHandle create_task_queue(Shares shares, Latency latency, std::string name) {
-        return queues_.create(*this, std::move(name), std::move(shares), latency).handle();
+        return add_queue(std::move(name), std::move(shares), latency).handle();
     }
 
     std::expected<void, NotRemoved> remove_task_queue(TaskQueueHandle queue);
@@ -71,6 +73,9 @@ public:
     const TaskQueue& current_queue() const noexcept { return *current_queue_; }
 
     const PreemptWords& preempt_words() const noexcept { return preempt_words_; }
+
+    // What it has done so far; reactor/stats_report.hpp makes a table of it.
+    ExecutorStats stats() const noexcept { return {parker_->park_stats(), turns_}; }
 
     // For other threads, to end a sleep of this executor. While one lives, the executor waits for it rather
     // than throw Deadlock.
@@ -92,15 +97,20 @@ private:
     template <Spawnable F>
     JoinHandle<SpawnOutput<F>> spawn_in(TaskQueue& queue, F&& task);
 
+    TaskQueue& add_queue(std::string name, Shares shares, Latency latency);
     void turn_entered(bool may_park);
     void run_queue(TaskQueue& queue);
     void activate(TaskQueue& queue) noexcept;
     void charge_running(CycleTime now) noexcept;
+    void note_turn_begin(TaskQueue& queue, CycleTime now) noexcept;
+    void note_turn_end(TaskQueue& queue, CycleTime now, bool preempted) noexcept;
+    void trace_wake(const TaskQueue& queue, const Header& task) noexcept;
     Duration slice_of(const TaskQueue& queue) const noexcept;
     TaskQueue* find_queue(TaskQueueHandle handle) const noexcept;
 
     std::string name_;
     std::unique_ptr<Parker> parker_;
+    Instruments instruments_;
     QueueManager queues_;
     TaskQueue& default_queue_;
     TaskQueue* current_queue_;
@@ -109,6 +119,7 @@ private:
     PreemptWords preempt_words_;
     Duration slice_;
     CycleTime charged_until_{};  // of the running queue's turn
+    std::uint64_t turns_ = 0;
 };
 
 // Inside run(): the same for the executor of this thread.
@@ -133,6 +144,8 @@ template <Spawnable F>
 JoinHandle<SpawnOutput<F>> LocalExecutor::spawn_in(TaskQueue& queue, F&& task) {
     Header& header = RawTask<Spawned<F>>::make(queue, std::forward<F>(task));
     live_tasks_.push_back(header);
+    if (instruments_.trace) [[unlikely]]
+        instruments_.trace->add_task(TraceEvent::spawn, &header, queue.index_);
     queue.push(Task(header));
     return JoinHandle<SpawnOutput<F>>(header);
 }

@@ -9,6 +9,7 @@
 #include <ringlet/executor/preempt_words.hpp>
 #include <ringlet/executor/unparker.hpp>
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <stdexcept>
@@ -18,6 +19,7 @@
 namespace ringlet {
 
 class Reactor;  // reactor/reactor.hpp
+class Trace;    // executor/trace.hpp
 
 // Why an executor could not be made: the code for programs, one sentence for people.
 struct StartError {
@@ -36,6 +38,12 @@ struct Recheck {
     bool (*has_ready)(const void* executor);
 
     bool operator()() const { return has_ready(executor); }
+};
+
+struct ParkStats {
+    std::uint64_t parks = 0;  // times the thread went to sleep
+    Duration parked{};        // time asleep
+    Duration spun{};          // time spent looking for work before that, if ParkerOptions::spin allows any
 };
 
 class Parker {
@@ -57,6 +65,8 @@ public:
     // is armed.
     virtual void arm_preempt(CycleTime /*until*/, bool /*others_ready*/) noexcept {}
 
+    virtual ParkStats park_stats() const noexcept { return {}; }
+
     // By which other threads end a sleep in park(). Fails when descriptors run out.
     virtual Result<Unparker> unparker() { return Unparker(); }
 
@@ -69,10 +79,13 @@ public:
 
 // Settings of the parker, as LocalExecutorBuilder passes them on.
 struct ParkerOptions {
-    unsigned ring_depth = 128;     // submission entries; a power of two
-    unsigned buffer_count = 256;   // that the kernel fills when data arrives; a power of two
-    unsigned buffer_bytes = 8192;  // each
-    Duration spin{};               // how long to look for work before going to sleep
+    unsigned ring_depth = 128;        // submission entries; a power of two
+    unsigned buffer_count = 256;      // that the kernel fills when data arrives; a power of two
+    unsigned buffer_bytes = 8192;     // each
+    std::size_t io_memory = 4 << 20;  // bytes to read and write directly; 0: use the heap
+    Duration spin{};                  // how long to look for work before going to sleep
+    Trace* trace = nullptr;           // what the parker does is noted there
+    bool histograms = false;          // the time that operations take is noted
 };
 
 // Defined in runtime.cpp: the phase decides what its executors park on.

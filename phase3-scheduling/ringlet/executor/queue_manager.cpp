@@ -9,6 +9,8 @@ void TaskQueue::pushed_from_outside() noexcept {
     RINGLET_CHECK(!owner().is_entered(), "a task was woken on a thread that does not run its executor");
 }
 
+void TaskQueue::pushed(const Header& task) noexcept { owner().trace_wake(*this, task); }
+
 TaskQueue& QueueManager::create(LocalExecutor& owner, std::string name, Shares shares, Latency latency) {
     auto index = static_cast<std::uint32_t>(queues_.size());
     active_.reserve(queues_.size() + 1);  // so that activate() needs no memory

@@ -12,6 +12,7 @@
 #include <ringlet/task/ready_queue.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace ringlet {
@@ -54,6 +55,10 @@ public:
     const Shares& shares() const noexcept { return shares_; }
     const Latency& latency() const noexcept { return latency_; }
     const QueueStats& stats() const noexcept { return stats_; }
+    // Null unless histograms were asked for.
+    const Histogram* wake_to_run() const noexcept {
+        return wake_to_run_ ? &wake_to_run_->histogram : nullptr;
+    }
 
 private:
     friend class LocalExecutor;
@@ -61,6 +66,7 @@ private:
 
     void activated() noexcept override;
     void pushed_from_outside() noexcept override;
+    void pushed(const Header& task) noexcept override;
 
     QueueManager& manager_;
     std::uint32_t index_;
@@ -71,6 +77,7 @@ private:
     VirtualTime key_;          // while active: by which it stands among the active queues
     std::uint64_t order_ = 0;  // and, among equals: first come, first served
     QueueStats stats_;
+    std::unique_ptr<WakeToRun> wake_to_run_;  // if asked for
 };
 
 }  // namespace ringlet

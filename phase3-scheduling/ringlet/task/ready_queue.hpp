@@ -43,6 +43,8 @@ public:
         header->next_ready = nullptr;
         (head_ ? tail_->next_ready : head_) = header;
         tail_ = header;
+        if (is_traced_) [[unlikely]]
+            pushed(*header);
         if (!active_) {
             active_ = true;
             activated();
@@ -63,9 +65,12 @@ protected:
     virtual void activated() noexcept = 0;
     // A task was woken while `owner` did not run on this thread: aborts unless it runs nowhere.
     virtual void pushed_from_outside() noexcept = 0;
+    // `is_traced_`: a task has joined the queue.
+    virtual void pushed(const Header& task) noexcept = 0;
 
     // Set from the first push until the executor has drained the queue.
     bool active_ = false;
+    bool is_traced_ = false;
 
 private:
     // Null for the first task.

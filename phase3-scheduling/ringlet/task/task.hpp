@@ -24,6 +24,9 @@ public:
 
     explicit operator bool() const noexcept { return header_ != nullptr; }
 
+    // Names the task for as long as it lives.
+    const Header* id() const noexcept { return header_; }
+
     // Polls the future once and puts the task where it belongs afterwards.
     void run() &&;
 
