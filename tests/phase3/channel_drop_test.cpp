@@ -12,7 +12,9 @@ TEST_CASE("dropping a recv loses no item and no wake, at any moment") {
     auto [sender, receiver] = local_channel::new_bounded<Item>(4);
     SUBCASE("unpolled") {
         CHECK(sender.try_send(item(1)));
-        { auto unpolled = receiver.recv(); }
+        {
+            auto unpolled = receiver.recv();
+        }
         CHECK(receive(receiver) == 1);
     }
     SUBCASE("waiting") {

@@ -286,7 +286,9 @@ TEST_CASE("misuse is told") {
               auto [sender, receiver] = local_channel::new_bounded<int>(1);
               auto wait = receiver.recv();
               static_cast<void>(poll(wait));
-              { auto dead = std::move(receiver); }
+              {
+                  auto dead = std::move(receiver);
+              }
           }).says("a LocalReceiver was dropped while a recv() waits"));
     CHECK(run_in_child([] {
               auto [sender, receiver] = local_channel::new_bounded<int>(1);
@@ -295,6 +297,8 @@ TEST_CASE("misuse is told") {
               static_cast<void>(poll(wait));
               auto taken = receiver.recv();
               static_cast<void>(poll(taken));  // the wait holds a promise now
-              { auto dead = std::move(sender); }
+              {
+                  auto dead = std::move(sender);
+              }
           }).says("a LocalSender was dropped while a send() waits"));
 }

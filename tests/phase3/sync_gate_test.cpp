@@ -20,7 +20,9 @@ TEST_CASE("a gate is open until it is closed, and an empty one closes at once") 
     Gate gate;
     CHECK(gate.is_open());
     CHECK_FALSE(gate.is_closed());
-    { CHECK(gate.enter()); }
+    {
+        CHECK(gate.enter());
+    }
     Closing closing(gate.close());
     CHECK_FALSE(gate.is_open());
     CHECK(gate.is_closed());
@@ -43,7 +45,9 @@ TEST_CASE("closing waits for the last pass") {
     Pass moved = std::move(*second);
     second = std::unexpected(Closed{});
     CHECK_FALSE(gate.is_closed());
-    { Pass last = std::move(moved); }
+    {
+        Pass last = std::move(moved);
+    }
     CHECK(closing.is_woken());
     CHECK(gate.is_closed());
     CHECK(closing.poll());
@@ -114,7 +118,9 @@ TEST_CASE("copies name the same gate, and passes outlive all of them") {
     CHECK_FALSE(closing.poll());
     CHECK_FALSE(copy.is_open());
     gate.reset();
-    { Gate last = std::move(copy); }
+    {
+        Gate last = std::move(copy);
+    }
     pass = std::unexpected(Closed{});
     CHECK(closing.poll());
 }
@@ -208,7 +214,9 @@ TEST_CASE("entering, leaving and closing allocate nothing") {
     Gate gate;
     long before = counted_new::made;
     auto pass = gate.enter();
-    { auto other = gate.enter(); }
+    {
+        auto other = gate.enter();
+    }
     Closing closing(gate.close());
     bool ready = closing.poll();
     pass = std::unexpected(Closed{});

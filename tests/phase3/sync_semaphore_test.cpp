@@ -140,7 +140,9 @@ TEST_CASE("polling again keeps the place, and the last waker counts") {
 
 TEST_CASE("dropping a wait that was never polled, or is done, changes nothing") {
     Semaphore semaphore(1);
-    { auto unpolled = semaphore.acquire(1); }
+    {
+        auto unpolled = semaphore.acquire(1);
+    }
     CHECK(semaphore.available() == 1);
     {
         auto done = semaphore.acquire(1);

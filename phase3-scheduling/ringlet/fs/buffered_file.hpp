@@ -25,14 +25,16 @@ struct Stat : OpDefaults {
     using Output = Result<struct statx>;
     SharedFd file;  // empty: `path` names the file
     std::string path;
+    unsigned wanted = STATX_BASIC_STATS;
     struct statx status{};
 
     explicit Stat(SharedFd fd) noexcept : file(std::move(fd)) {}
+    Stat(SharedFd fd, unsigned wanted) noexcept : file(std::move(fd)), wanted(wanted) {}
     explicit Stat(std::string path) noexcept : path(std::move(path)) {}
     void prepare(io_uring_sqe& entry) noexcept {
         int directory = file ? file.get() : AT_FDCWD;
         int flags = file ? AT_EMPTY_PATH : 0;
-        io_uring_prep_statx(&entry, directory, path.c_str(), flags, STATX_BASIC_STATS, &status);
+        io_uring_prep_statx(&entry, directory, path.c_str(), flags, wanted, &status);
     }
     Output finish(int result, unsigned) noexcept {
         if (result < 0) return failure(stat_category, -result);

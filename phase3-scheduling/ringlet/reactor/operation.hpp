@@ -24,6 +24,8 @@ struct OpDefaults {
     // What the kernel has just said. True: not done yet, submit again (a short write has more to write).
     bool again(int) noexcept { return false; }
     std::span<const std::byte> kernel_memory() const noexcept { return {}; }
+    // To another ring than that of the running queue's class.
+    void submit(Reactor& reactor, Source& source) { reactor.submit(source); }
 };
 
 template <class Op>
@@ -38,6 +40,8 @@ public:
     void set_waker(const Waker& waker) noexcept { waker_.remember(waker); }
     // A cancellation from now on is a timeout.
     void set_timed_out() noexcept { timed_out_ = true; }
+
+    void submit() { op.submit(Reactor::current(), *this); }
 
     auto take_result() {
         has_result_ = false;
@@ -56,7 +60,7 @@ private:
         result_ = result;
         flags_ = flags;
         bool has_more_to_do = op.again(result);
-        if (has_more_to_do && !timed_out_) return Reactor::current().submit(*this);
+        if (has_more_to_do && !timed_out_) return submit();
         ended_early_ = has_more_to_do || result == -ECANCELED || result == -EINTR;
         has_result_ = true;
         std::move(waker_).wake();
@@ -87,9 +91,12 @@ public:
     Poll<Output> poll(Context& context) {
         if (source_->has_result()) return source_->take_result();
         source_->set_waker(context.waker());
-        if (!source_->is_in_flight()) Reactor::current().submit(*source_);
+        if (!source_->is_in_flight()) source_->submit();
         return pending;
     }
+
+    // Hands the operation to the kernel before the first poll, and before anybody waits: to read ahead.
+    void start() { source_->submit(); }
 
     // The same operation with a limit. When the time is over it is cancelled, and its last completion is
     // awaited: if data came first it is returned, else the error is ETIMEDOUT.

@@ -130,7 +130,9 @@ struct SendAll : OpDefaults {
     std::span<const std::byte> kernel_memory() const noexcept { return bytes_of(buffer); }
 };
 
-inline constexpr std::uint64_t at_current_position = ~0ULL;  // for pipes, terminals and the like
+// For pipes, terminals and the like. Before kernel 6.4 a pipe that is not O_NONBLOCK is left to a thread of
+// the kernel, which does not write less than it was given.
+inline constexpr std::uint64_t at_current_position = ~0ULL;
 
 // One read; fewer bytes than asked for are business as usual, 0 mean the end of the file.
 template <WritableBuffer B>

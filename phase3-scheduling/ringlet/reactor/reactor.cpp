@@ -68,15 +68,49 @@ bool Reactor::is_urgent() const noexcept {
     return executor && executor->current_queue().latency().matters();
 }
 
+// Direct I/O.
+
+IoMemory& Reactor::io_memory() {
+    if (!io_memory_) io_memory_.reset(new IoMemory(options_.io_memory));
+    return *io_memory_;
+}
+
+DirectDevice& Reactor::direct_device(dev_t number, const std::string& path) {
+    DirectDevice& device = direct_devices_.try_emplace(number, number, path).first->second;
+    device.reconsider();
+    if (device.polls() && !make_poll_ring()) device.refuse("the kernel makes no ring for polling");
+    return device;
+}
+
+bool Reactor::make_poll_ring() {
+    if (poll_) return true;
+    auto ring = Ring::make(main_.ring().depth(), Ring::poll_flags);
+    if (!ring) return false;
+    poll_ = std::make_unique<RingDriver>(std::move(*ring));
+    poll_->watch(options_.trace, 2, options_.histograms);
+    return true;
+}
+
+bool Reactor::submit_direct(Source& source, bool may_poll) {
+    bool came_back = !may_poll && source.home_ == poll_.get();
+    if (!source.home_ || came_back) source.home_ = may_poll && !is_urgent() ? poll_.get() : &driver();
+    RingDriver& home = *source.home_;
+    if (io_memory_) home.offer_memory(io_memory_->bytes());
+    home.submit(source);
+    home.flush();
+    return &home == poll_.get();
+}
+
 std::size_t Reactor::in_flight() const noexcept {
     std::size_t own = preempt_timer_->is_armed() + latency_poll_->is_in_flight() +
                       (doorbell_poll_ && doorbell_poll_->is_in_flight());
-    return main_.in_flight() + latency_.in_flight() - own;
+    return main_.in_flight() + latency_.in_flight() + (poll_ ? poll_->in_flight() : 0) - own;
 }
 
 void Reactor::poll() {
     main_.poll();
     latency_.poll();
+    if (poll_) poll_->poll();
     begin_turn();
 }
 
@@ -91,6 +125,7 @@ void Reactor::park(Recheck recheck) {
         throw Deadlock("deadlock: the root task waits, no other task is ready, and no operation or timer "
                        "is pending that could wake one");
     }
+    if (poll_ && poll_->must_poll()) return poll();
     if (spin() || !sleep(recheck)) return poll();
     latency_.poll();
     begin_turn();
@@ -121,7 +156,13 @@ bool Reactor::has_news() const noexcept {
 bool Reactor::spin() noexcept {
     if (options_.spin == Duration::zero()) return false;
     main_.poll();  // submits
-    CycleTime give_up = CycleClock::now() + options_.spin;
+    CycleTime began = CycleClock::now();
+    bool found = spin_until(began + options_.spin);
+    spun_ += CycleClock::now() - began;
+    return found;
+}
+
+bool Reactor::spin_until(CycleTime give_up) const noexcept {
     std::optional<Time> timer = earliest_timer();
     while (!has_news()) {
         if (timer && Clock::now() >= *timer) return true;
@@ -130,6 +171,8 @@ bool Reactor::spin() noexcept {
     }
     return true;
 }
+
+ParkStats Reactor::park_stats() const noexcept { return {main_.stats().waits, main_.stats().waited, spun_}; }
 
 Result<Unparker> Reactor::unparker() {
     if (!doorbell_) {
@@ -176,6 +219,7 @@ void Reactor::drain() noexcept {
     Time give_up = after(Clock::now(), drain_max);
     latency_.drain(give_up);
     main_.drain(give_up);
+    if (poll_) poll_->drain(give_up);
 }
 
 }  // namespace ringlet

@@ -4,17 +4,23 @@
 // There are two rings. The main ring delivers when it is asked, which is cheapest. The latency ring delivers
 // at once: need_preempt() looks at it, and what queues with Latency::Matters start, goes there, together
 // with the preempt timer. The executor sleeps in the main ring, which polls the latency ring's descriptor.
+// A third, the poll ring, is made for the first file on a device that can be polled: while operations are in
+// flight on it, the executor does not sleep but asks for their completions at each turn.
 //
 // Threads: made, used and destroyed on the thread of its executor.
 #pragma once
 
 #include <ringlet/executor/parker.hpp>
+#include <ringlet/reactor/direct_device.hpp>
+#include <ringlet/reactor/io_memory.hpp>
 #include <ringlet/reactor/preempt_timer.hpp>
 #include <ringlet/reactor/ring_driver.hpp>
 #include <ringlet/reactor/timers.hpp>
 
 #include <expected>
+#include <map>
 #include <memory>
+#include <string>
 
 namespace ringlet {
 
@@ -33,6 +39,7 @@ public:
     PreemptWords preempt_words() const noexcept override { return latency_words_; }
     void arm_preempt(CycleTime until, bool others_ready) noexcept override;
     Result<Unparker> unparker() override;
+    ParkStats park_stats() const noexcept override;
 
     // Of the class of the running queue: those of queues whose latency matters are kept apart, since they
     // preempt others.
@@ -40,6 +47,14 @@ public:
     Ring& ring() noexcept { return main_.ring(); }
     const RingStats& stats() const noexcept { return main_.stats(); }
     const RingStats& latency_stats() const noexcept { return latency_.stats(); }
+    RingStats poll_stats() const noexcept { return poll_ ? poll_->stats() : RingStats{}; }
+    // Calls `visit(name, driver)` for each ring.
+    template <class Visit>
+    void for_each_ring(Visit visit) const {
+        visit(Trace::ring_names[0], main_);
+        visit(Trace::ring_names[1], latency_);
+        if (poll_) visit(Trace::ring_names[2], *poll_);
+    }
     // Operations of the program; not what the reactor keeps in the kernel for itself.
     std::size_t in_flight() const noexcept;
 
@@ -54,6 +69,18 @@ public:
         source.home_->submit(source);
     }
 
+    // The memory of direct I/O; made at first use. Throws std::bad_alloc.
+    IoMemory& io_memory();
+
+    // What is known of a device, of which a file is opened at `path`. Makes the poll ring if it is needed.
+    DirectDevice& direct_device(dev_t number, const std::string& path);
+
+    // The same as submit() for a read or write of an O_DIRECT file, which perhaps may be polled for; but at
+    // once: the device has that much more time. 85,000 instead of 74,000 reads a second at depth 32, for 0.7 us
+    // more CPU each (kernel 6.18, virtio). True if it went to the poll ring; what a queue with Latency::Matters
+    // starts goes to the latency ring all the same, where need_preempt() sees its end.
+    bool submit_direct(Source& source, bool may_poll);
+
     // Asks the kernel to end a source early. Its last completion tells how it really ended: cancelled
     // (-ECANCELED), or with a result that came first.
     void cancel(Source& source) noexcept;
@@ -62,6 +89,7 @@ public:
     void flush() noexcept {
         main_.flush();
         latency_.flush();
+        if (poll_) poll_->flush();
     }
 
     // What tries without waiting (Async) asks before each attempt, so that a descriptor that is always ready
@@ -74,16 +102,21 @@ private:
           main_(std::move(main)),
           latency_(std::move(latency)),
           latency_words_(latency_.ring().preempt_words()),
-          latency_poll_(new WakePoll(latency_.ring().fd())) {}
+          latency_poll_(new WakePoll(latency_.ring().fd())) {
+        main_.watch(options_.trace, 0, options_.histograms);
+        latency_.watch(options_.trace, 1, options_.histograms);
+    }
 
     bool is_urgent() const noexcept;
     RingDriver& driver() noexcept { return is_urgent() ? latency_ : main_; }
+    bool make_poll_ring();
     void expire_timers() noexcept;
     void begin_turn() noexcept;
     std::optional<Time> earliest_timer() const noexcept;
     bool may_be_unparked() const noexcept { return doorbell_ && doorbell_.use_count() > 1; }
     bool has_news() const noexcept;
     bool spin() noexcept;
+    bool spin_until(CycleTime give_up) const noexcept;
     bool sleep(Recheck recheck);
 
     ParkerOptions options_;
@@ -91,8 +124,12 @@ private:
     Timers latency_timers_;
     RingDriver main_;
     RingDriver latency_;
+    std::unique_ptr<RingDriver> poll_;  // made when a device can be polled
+    std::unique_ptr<IoMemory, ReleaseIoMemory> io_memory_;
+    std::map<dev_t, DirectDevice> direct_devices_;
     PreemptWords latency_words_;
     unsigned attempts_left_ = attempts_max;
+    Duration spun_{};
     // In the kernel's hands until the rings are drained:
     SourcePtr<PreemptTimer> preempt_timer_{new PreemptTimer()};
     SourcePtr<WakePoll> latency_poll_;

@@ -1,5 +1,6 @@
 #include <ringlet/reactor/ring_driver.hpp>
 
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 
@@ -23,6 +24,12 @@ void AbandonSource::operator()(Source* source) const noexcept {
     source->driver_->cancel(*source);  // may free it
 }
 
+void RingDriver::watch(Trace* trace, std::uint8_t number, bool histograms) {
+    trace_ = trace;
+    number_ = number;
+    if (histograms || trace) latency_ = std::make_unique<Histogram>();
+}
+
 Result<BufferGroup*> RingDriver::buffers(unsigned count, unsigned bytes) {
     if (!buffers_) {
         auto made = BufferGroup::make(*ring_, count, bytes);
@@ -30,6 +37,17 @@ Result<BufferGroup*> RingDriver::buffers(unsigned count, unsigned bytes) {
         buffers_.reset(*made);
     }
     return buffers_.get();
+}
+
+void RingDriver::offer_memory(std::span<std::byte> memory) noexcept {
+    if (memory_offered_ || memory.empty()) return;
+    memory_offered_ = true;
+    iovec whole{memory.data(), memory.size()};
+    if (ring_->register_with(IORING_REGISTER_BUFFERS, &whole, 1) == 0) {
+        registered_ = memory;
+    } else {
+        ++stats_.unregistered;
+    }
 }
 
 // Submission.
@@ -40,6 +58,8 @@ void RingDriver::submit(Source& source) {
     source.driver_ = this;
     source.submitted_ = source.cancelling_ = false;
     ++in_flight_;
+    // Without a home it is the reactor's own, which times itself.
+    if (latency_ && source.home_) slots_[source.slot_].timed_since = CycleClock::now();
     if (draining_) return finish(source, -ECANCELED, 0);
     if (!backlog_.empty() || !start(source)) {
         ++stats_.backlogged;
@@ -54,6 +74,8 @@ void RingDriver::cancel(Source& source) noexcept {
         return finish(source, -ECANCELED, 0);
     }
     source.cancelling_ = true;
+    // A ring that is polled takes no cancellations; nor could a device call an operation back.
+    if (ring_->is_polled()) return;
     if (!backlog_.empty() || !start(source)) backlog_.push_back(source);
 }
 
@@ -66,11 +88,22 @@ bool RingDriver::start(Source& source) noexcept {
         entry->user_data = ignored;
     } else {
         source.prepare(*entry);
+        if (entry->addr - std::bit_cast<std::uintptr_t>(registered_.data()) < registered_.size()) {
+            name_registered(*entry);
+        }
         entry->user_data = user_data_of(source);
         source.submitted_ = true;
+        if (trace_) note_submission(source, *entry);
     }
     ++stats_.submitted;
     return true;
+}
+
+void RingDriver::name_registered(io_uring_sqe& entry) noexcept {
+    if (entry.opcode != IORING_OP_READ && entry.opcode != IORING_OP_WRITE) return;
+    entry.opcode = entry.opcode == IORING_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+    entry.buf_index = 0;
+    ++stats_.fixed;
 }
 
 std::uint64_t RingDriver::user_data_of(const Source& source) const noexcept {
@@ -105,13 +138,19 @@ void RingDriver::flush() noexcept {
 
 void RingDriver::poll() noexcept {
     work_off_backlog();
-    if (ring_->queued() > 0 || ring_->has_deferred()) enter(false, std::nullopt);
+    if (ring_->queued() > 0 || ring_->has_deferred() || must_poll()) enter(false, std::nullopt);
     reap();
 }
 
 void RingDriver::wait(std::optional<Time> deadline) noexcept {
     work_off_backlog();
+    CycleTime began = CycleClock::now();
+    if (trace_) trace_->add({.at = began, .kind = TraceEvent::park_begin});
     enter(true, deadline);
+    CycleTime ended = CycleClock::now();
+    if (trace_) trace_->add({.at = ended, .kind = TraceEvent::park_end});
+    ++stats_.waits;
+    stats_.waited += ended - began;
     reap();
 }
 
@@ -145,6 +184,7 @@ void RingDriver::dispatch(const Completion& completion) noexcept {
         return;
     }
     Source& source = *slots_[index].source;
+    if (latency_) note_completion(slots_[index], completion);
     check_memory_alive(source);
     if (!(completion.flags & IORING_CQE_F_MORE)) return finish(source, completion.result, completion.flags);
     if (source.abandoned_) {
@@ -152,6 +192,23 @@ void RingDriver::dispatch(const Completion& completion) noexcept {
     } else {
         source.complete(completion.result, completion.flags);
     }
+}
+
+void RingDriver::note_submission(const Source& source, const io_uring_sqe& entry) noexcept {
+    trace_->add_now({.subject = entry.user_data,
+                     .kind = TraceEvent::submit,
+                     .flag = !source.home_,
+                     .ring = number_,
+                     .opcode = entry.opcode});
+}
+
+void RingDriver::note_completion(Slot& slot, const Completion& completion) noexcept {
+    CycleTime now = CycleClock::now();
+    if (slot.timed_since != CycleTime{}) latency_->record(now - slot.timed_since);
+    slot.timed_since = {};
+    if (!trace_) return;
+    bool goes_on = completion.flags & IORING_CQE_F_MORE;
+    trace_->add({now, completion.user_data, completion.result, TraceEvent::complete, goes_on, number_});
 }
 
 // The kernel has written through an address that it was given. If that memory was freed meanwhile, no
@@ -182,7 +239,7 @@ void RingDriver::finish(Source& source, int result, unsigned flags) noexcept {
 
 std::uint32_t RingDriver::take_slot(Source& source) {
     if (first_free_ == no_slot) {
-        slots_.push_back({nullptr, 0, no_slot});
+        slots_.push_back({nullptr, 0, no_slot, {}});
         first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);
     }
     std::uint32_t index = first_free_;
@@ -210,7 +267,7 @@ void RingDriver::drain(Time give_up) noexcept {
     if (!ring_) return;
     draining_ = true;
     cancel_all();
-    while (in_flight_ > 0 && Clock::now() < give_up) wait(give_up);
+    while (in_flight_ > 0 && Clock::now() < give_up) ring_->is_polled() ? poll() : wait(give_up);
     if (in_flight_ > 0) leak();
     ring_.reset();
     buffers_.reset();

@@ -4,6 +4,8 @@
 // Threads: made, used and destroyed on the thread of its executor.
 #pragma once
 
+#include <ringlet/base/histogram.hpp>
+#include <ringlet/executor/trace.hpp>
 #include <ringlet/reactor/buffer_group.hpp>
 #include <ringlet/reactor/ring.hpp>
 #include <ringlet/reactor/source.hpp>
@@ -24,6 +26,10 @@ struct RingStats {
     std::uint64_t backlogged = 0;     // operations that found the submission queue full
     std::uint64_t back_pressure = 0;  // enters refused with EAGAIN or EBUSY
     std::uint64_t leaked = 0;         // operations the kernel had not given back when it was torn down
+    std::uint64_t fixed = 0;          // entries filled that name registered memory
+    std::uint64_t unregistered = 0;   // times the kernel refused to register memory
+    std::uint64_t waits = 0;          // times the thread slept in it
+    Duration waited{};                // in all
 };
 
 class RingDriver {
@@ -36,8 +42,18 @@ public:
     const RingStats& stats() const noexcept { return stats_; }
     std::size_t in_flight() const noexcept { return in_flight_; }
 
+    // Before the first operation: notes them in `trace` (or null), as of the ring of that `number` in
+    // Trace::ring_names; takes their times if `histograms`.
+    void watch(Trace* trace, std::uint8_t number, bool histograms);
+    // What the program's operations took, from submission to the first completion; null if nobody asked.
+    const Histogram* latency() const noexcept { return latency_.get(); }
+
     // The buffers that the kernel picks from when data arrives, `count` of `bytes` each; made at first use.
     Result<BufferGroup*> buffers(unsigned count, unsigned bytes);
+
+    // Reads and writes within `memory`, which outlives the ring, from now on name it as registered. Asked of
+    // the kernel once: if it refuses (the limit of locked memory), they work as before.
+    void offer_memory(std::span<std::byte> memory) noexcept;
 
     // As Reactor's.
     void submit(Source& source);
@@ -49,6 +65,9 @@ public:
 
     // Something was completed, or waits to be, that poll() would hand over.
     bool has_news() const noexcept { return ring_->has_completions() || ring_->has_deferred(); }
+
+    // There are completions that only poll() finds: do not sleep.
+    bool must_poll() const noexcept { return ring_->is_polled() && in_flight_ > 0; }
 
     // Submits what is queued, and hands completions that are there to their sources: so many at most as the
     // completion queue holds, however fast they come. Never sleeps.
@@ -67,18 +86,22 @@ private:
         Source* source = nullptr;
         std::uint32_t generation = 0;
         std::uint32_t next_free = 0;
+        CycleTime timed_since{};  // its operation was submitted, if that is to be timed; else zero
     };
 
     std::uint32_t take_slot(Source& source);
     void release_slot(std::uint32_t slot) noexcept;
     bool find_entry(io_uring_sqe*& entry) noexcept;
     bool start(Source& source) noexcept;
+    void name_registered(io_uring_sqe& entry) noexcept;
     std::uint64_t user_data_of(const Source& source) const noexcept;
     void finish(Source& source, int result, unsigned flags) noexcept;
     void work_off_backlog() noexcept;
     void enter(bool wait, std::optional<Time> deadline) noexcept;
     unsigned reap() noexcept;
     void dispatch(const Completion& completion) noexcept;
+    void note_submission(const Source& source, const io_uring_sqe& entry) noexcept;
+    void note_completion(Slot& slot, const Completion& completion) noexcept;
     void check_memory_alive(const Source& source) noexcept;
     void cancel_all() noexcept;
     void leak() noexcept;
@@ -88,9 +111,14 @@ private:
     std::vector<Slot> slots_;
     std::uint32_t first_free_ = no_slot;
     std::size_t in_flight_ = 0;
-    bool draining_ = false;          // nothing is started any more
-    IntrusiveList<Source> backlog_;  // wait for a submission entry: to start, or to be cancelled
+    bool draining_ = false;  // nothing is started any more
+    bool memory_offered_ = false;
+    std::span<std::byte> registered_;  // memory that the kernel knows by number
+    IntrusiveList<Source> backlog_;    // wait for a submission entry: to start, or to be cancelled
     RingStats stats_;
+    Trace* trace_ = nullptr;
+    std::uint8_t number_ = 0;
+    std::unique_ptr<Histogram> latency_;
 
     static constexpr std::uint32_t no_slot = ~0U;
     // Of cancel requests, whose own completions say nothing that the target's does not.
