@@ -61,8 +61,8 @@ public:
     // Notes in `trace` what the executor does, and switches histograms on. The trace outlives the executor;
     // it is for one only.
     LocalExecutorBuilder& trace(Trace& trace);
-    // Takes the times from wake to run, of each queue, and those of I/O, of each ring: 20 ns an operation,
-    // and as much each time that a queue wakes (kernel 6.18, an EPYC in a VM).
+    // Takes the times from wake to run, of each queue, and those of operations, of each ring: 15 ns for an
+    // operation and the wake that it ends with (kernel 6.18, an EPYC in a VM).
     LocalExecutorBuilder& histograms(bool wanted = true);
     // Reports each turn of a queue that outlasts the slice by `limit` (executor/stall_detector.hpp).
     LocalExecutorBuilder& detect_stalls(Duration limit = std::chrono::milliseconds(10));

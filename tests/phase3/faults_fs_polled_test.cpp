@@ -128,10 +128,8 @@ TEST_CASE("R37: a failure that has nothing to do with polling condemns no device
             auto file = value_of(co_await DmaFile::open(folder / "file", O_WRONLY));
             auto read = co_await file.read_at(0, 10);
             CHILD_REQUIRE(error_text(read) == "read: Bad file descriptor");
-            auto written = co_await file.write_at(file.alloc_dma_buffer(512), 1);
-            CHILD_REQUIRE(!written.n);
-            CHILD_REQUIRE(Reactor::current().poll_stats().completions > 0);
-            if (read_polled(folder / "file") != -EOPNOTSUPP) CHILD_REQUIRE(file.io_path() == IoPath::polled);
+            CHILD_REQUIRE(Reactor::current().poll_stats().completions == 1);
+            CHILD_REQUIRE(file.io_path() == IoPath::polled);
             auto other = value_of(co_await DmaFile::open(folder / "file"));
             CHILD_REQUIRE(other.io_path() == IoPath::polled);
         });

@@ -81,8 +81,13 @@ TEST_CASE("on a device that polls the poll ring completes the reads, and on anot
         auto file = value_of(co_await DmaFile::create(folder / "file"));
         CHECK(file.io_path() == IoPath::polled);
         if (const char* path = std::getenv("RINGLET_POLLED_DEVICE")) {
-            auto device = value_of(co_await DmaFile::open(path));
+            auto device = value_of(co_await DmaFile::open(path, O_RDWR));
             CHECK(device.io_path() == IoPath::polled);
+            std::uint64_t before = direct_stats(device).completions;
+            auto written = co_await device.write_all_at(buffer_of(device, pattern(65536)), 1 << 20);
+            CHECK(value_of(written.n) == 65536);
+            CHECK(value_of(co_await device.read_at(1 << 20, 65536)).text() == pattern(65536));
+            CHECK(direct_stats(device).completions == before + 2);
         }
     });
 }
@@ -147,6 +152,24 @@ TEST_CASE("what cannot be opened for direct I/O says so, and other reasons read 
         auto missing = co_await DmaFile::open(folder / "missing");
         CHECK(error_text(missing) == "open: No such file or directory");
         CHECK(open_descriptors() == before);
+    });
+}
+
+// Linux 6.1 never completes the first of these writes if it is polled.
+TEST_CASE("a file that ends anywhere can be made longer") {
+    in_each_folder([](const DiskFolder& folder) {
+        std::string text = pattern(200'000);
+        make_file(folder / "file", text.substr(0, 10'000));
+        run_io([&]() -> Co<void> {
+            auto file = value_of(co_await DmaFile::open(folder / "file", O_RDWR));
+            auto over_the_end = co_await file.write_all_at(buffer_of(file, text.substr(8192, 65536)), 8192);
+            CHECK(value_of(over_the_end.n) == 65536);
+            auto at_the_end = co_await file.write_all_at(buffer_of(file, text.substr(73'728, 8192)), 73'728);
+            CHECK(value_of(at_the_end.n) == 8192);
+            auto beyond = co_await file.write_all_at(buffer_of(file, text.substr(0, 4096)), 1 << 20);
+            CHECK(value_of(beyond.n) == 4096);
+        });
+        CHECK(content_of(folder / "file").substr(0, 81'920) == text.substr(0, 81'920));
     });
 }
 

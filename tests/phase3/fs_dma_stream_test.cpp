@@ -162,7 +162,7 @@ TEST_CASE("an error of an earlier write surfaces at a later one and at close, an
         CHILD_REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
         run_io([&]() -> Co<void> {
             std::string text = pattern(8192);
-            static_cast<void>(co_await DmaFile::open(folder / "file"));  // the poll ring may be made
+            static_cast<void>(co_await DmaFile::create(folder / "file"));  // the poll ring may be made
             std::size_t before = open_descriptors();
             DmaStreamWriter writer(value_of(co_await DmaFile::create(folder / "file")), small);
             Result<void> written;

@@ -176,7 +176,7 @@ tour_scheduling() {
         expect 'Latency::Matters.*' "$programs/latency_classes"
     step "direct reads" "$look/direct_read.cpp, $library/fs/dma_file.hpp" \
         "reads past the page cache, by ring" \
-        expect '.*IOPS.*' "$programs/direct_read" --ms 300
+        expect 'main ring, at once +32.*' "$programs/direct_read" --folder build --mib 64 --ms 200
     step "a stall" "$look/stall.cpp, $library/executor/stall_detector.hpp" \
         "a task that does not yield is named, with its stack" \
         expect 'ringlet: stall.*' "$programs/stall"

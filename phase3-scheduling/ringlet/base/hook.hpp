@@ -9,8 +9,6 @@ namespace ringlet::hook {
 
 #if defined(RINGLET_CHECKED)
 
-inline constexpr bool enabled = true;
-
 class Hooks {
 public:
     virtual ~Hooks() = default;
@@ -23,6 +21,7 @@ public:
 // Set by a test before its executors exist and reset after they are gone; never while one runs.
 inline Hooks* installed = nullptr;
 
+inline bool is_installed() { return installed; }
 inline std::size_t choose(std::size_t count) { return installed ? installed->choose(count) : 0; }
 inline void point(const char* id) {
     if (installed) installed->point(id);
@@ -30,8 +29,7 @@ inline void point(const char* id) {
 
 #else
 
-inline constexpr bool enabled = false;
-
+constexpr bool is_installed() { return false; }
 constexpr std::size_t choose(std::size_t) { return 0; }
 constexpr void point(const char*) {}
 

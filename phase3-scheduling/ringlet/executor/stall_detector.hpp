@@ -7,6 +7,9 @@
 // the timer to what is left. An idle executor gets one signal at most. The signal is a real-time one that
 // nobody else handles; as any signal, it ends early a nanosleep() or poll() that a task is blocked in.
 //
+// Price of a busy executor, at 15 ms from signal to signal: 70 signals a second with two system calls each,
+// and up to 200 calls to set the preempt timer, which a queue that is alone does without otherwise.
+//
 // Threads: made, used and destroyed on the thread of its executor.
 #pragma once
 

@@ -1,6 +1,8 @@
 // Trace: what an executor did, event by event, in memory of a fixed size. A program makes one, hands it to
-// LocalExecutorBuilder::trace() and, when it pleases, has it written as JSON (executor/trace_json.hpp) or
-// drawn (executor/trace_svg.hpp).
+// LocalExecutorBuilder::trace() and, when it pleases, has it written as JSON (executor/trace_json.hpp).
+//
+// Price (kernel 6.18, GCC 12.2, an EPYC in a VM): where nobody asks for a trace, 0.3 of the 12 ns of a yield;
+// where somebody does, 7 ns an event, which is 14 ns a yield and 70 ns for an operation of the ring.
 //
 // Threads: while the executor runs, its thread only. Lifetimes: outlives the executor, and is good for one.
 #pragma once

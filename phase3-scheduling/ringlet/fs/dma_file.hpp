@@ -5,9 +5,9 @@
 // The device wants positions and lengths that are multiples of `alignment()`. read_at() takes any; for all
 // bytes in order there are streams (fs/dma_stream.hpp), for scattered ranges read_many (fs/read_many.hpp).
 //
-// Where the device can be polled (IoPath::polled), reads and writes go through the reactor's poll ring, if
-// they are small: within one aligned block of, as a rule, 128 KiB. They cannot be cancelled there: a timeout
-// waits for their end, which is near.
+// Where the device can be polled (IoPath::polled), reads go through the reactor's poll ring, and so do writes
+// to a device itself: small ones, within one aligned block of, as a rule, 128 KiB. They cannot be cancelled
+// there: a timeout waits for their end, which is near.
 //
 // Threads: owner thread only. A copy is another handle of the same open file.
 #pragma once
@@ -23,24 +23,25 @@ namespace operations {
 
 inline const constinit OperationCategory allocate_category{"allocate"};
 
-// A read or write of a file opened with O_DIRECT. What cannot be polled for after all is submitted again, to
-// wait for an interrupt: a file of which that is true (EOPNOTSUPP), or a request for which the device's queue
-// had no room (EAGAIN).
+// A read or write of a file opened with O_DIRECT; polled for if `may_poll` and the device can. What cannot
+// after all is submitted again, to wait for an interrupt: the file can not (EOPNOTSUPP), or the device's
+// queue had no room (EAGAIN).
 template <class Op>
 struct Direct : Op {
     DirectDevice* device;
+    bool may_poll;
     bool polled = false;
-    bool came_back = false;
 
-    Direct(Op op, DirectDevice& device) noexcept : Op(std::move(op)), device(&device) {}
+    Direct(Op op, DirectDevice& device, bool may_poll) noexcept
+        : Op(std::move(op)), device(&device), may_poll(may_poll) {}
     void submit(Reactor& reactor, Source& source) {
-        bool may_poll = !came_back && device->polls(this->position, this->buffer.size());
-        polled = reactor.submit_direct(source, may_poll);
+        bool fits = device->polls(this->position, this->buffer.size());
+        polled = reactor.submit_direct(source, may_poll && fits);
     }
     bool again(int result) noexcept {
         if (!polled || (result != -EOPNOTSUPP && result != -EAGAIN)) return Op::again(result);
         if (result == -EOPNOTSUPP) device->refuse("the file system, or the kernel, does not poll it");
-        came_back = true;
+        may_poll = false;
         return true;
     }
 };
@@ -86,9 +87,13 @@ public:
         return align_down(position + alignment_ - 1);
     }
 
-    // What its next small operations do. Those of queues with Latency::Matters take the interrupt in any
+    // What its next small reads do. Those of queues with Latency::Matters take the interrupt in any
     // case.
-    IoPath io_path() const noexcept { return device_->polls() ? IoPath::polled : IoPath::interrupt; }
+    IoPath io_path() const noexcept {
+        return may_poll_ && device_->polls() ? IoPath::polled : IoPath::interrupt;
+    }
+    // From now on, through this handle: for a program that had rather sleep than be served sooner.
+    void wait_for_interrupts() noexcept { may_poll_ = false; }
 
     // A buffer of `bytes`, rounded up to the alignment.
     DmaBuffer alloc_dma_buffer(std::size_t bytes) const {
@@ -98,7 +103,7 @@ public:
     // One read of buffer.size() bytes from `position`, both aligned ("read: Invalid argument" otherwise).
     // Fewer at the end of the file, 0 past it; fewer also before a place that cannot be read.
     auto read_at_aligned(DmaBuffer buffer, std::uint64_t position) const {
-        return Operation(operations::DirectRead({file_, std::move(buffer), position}, *device_));
+        return Operation(operations::DirectRead({file_, std::move(buffer), position}, *device_, may_poll_));
     }
 
     // The same of any bytes: reads the aligned stretch around them, up to 1 GiB.
@@ -142,21 +147,26 @@ private:
         Result<ReadResult> operator()(IoResult<DmaBuffer> read) const;
     };
 
-    DmaFile(SharedFd file, DirectDevice& device, std::size_t alignment) noexcept
-        : file_(std::move(file)), device_(&device), alignment_(alignment) {}
+    DmaFile(SharedFd file, DirectDevice& device, std::size_t alignment, bool is_device) noexcept
+        : file_(std::move(file)), device_(&device), alignment_(alignment), is_device_(is_device) {}
 
     static Result<std::uint64_t> size_of(const Result<struct statx>& status) {
         if (!status) return std::unexpected(status.error());
         return status->stx_size;
     }
+    // To a file, a write may have to wait inside the file system for itself, if it makes the file longer;
+    // Linux 6.1 then waits for ever for a polled one.
     Operation<operations::DirectWrite> write(DmaBuffer buffer, std::uint64_t position, bool all) {
         std::size_t bytes = buffer.size();
-        return Operation(operations::DirectWrite({file_, std::move(buffer), position, bytes, all}, *device_));
+        operations::Write<DmaBuffer> write(file_, std::move(buffer), position, bytes, all);
+        return Operation(operations::DirectWrite(std::move(write), *device_, may_poll_ && is_device_));
     }
 
     SharedFd file_;
     DirectDevice* device_;
     std::size_t alignment_;  // a power of two
+    bool is_device_;         // and not a file in a file system
+    bool may_poll_ = true;
 };
 
 }  // namespace ringlet

@@ -54,7 +54,7 @@ public:
     // The task whose turn it is; an empty Task if there is none.
     Task pop() noexcept {
         if (!head_) return Task();
-        if constexpr (hook::enabled) return take_after(find_predecessor(hook::choose(size())));
+        if (hook::is_installed()) return take_after(find_predecessor(hook::choose(size())));
         return take_after(nullptr);
     }
 
