@@ -88,8 +88,7 @@ def google_figures(text, program, unit):
         case = program.names[result["name"]]
         ns = result["real_time"] * UNIT_NS[result["time_unit"]]
         yield case, 1e6 / ns if unit[case] == "kIOPS" else ns / UNIT_NS[unit[case]]
-        if "memory_mib" in result:
-            yield f"{case}.memory_mib", result["memory_mib"]
+        yield from extras(case, result)
 
 
 def line_figures(text, program):
@@ -97,8 +96,11 @@ def line_figures(text, program):
         result = json.loads(line)
         case = program.names.get(result["case"], result["case"])
         yield case, result["value"]
-        if "memory_mib" in result:
-            yield f"{case}.memory_mib", result["memory_mib"]
+        yield from extras(case, result)
+
+
+def extras(case, result):
+    return ((f"{case}.{name}", result[name]) for name in ("memory_mib", "cpu_us") if name in result)
 
 
 def run_once(program, command, on_cpus, unit):

@@ -14,7 +14,7 @@ CRATES = Path("/usr/share/cargo/registry")
 BLOCKS_BYTES = 64 << 20
 COMPILERS = {"g++": "gcc", "clang++-19": "clang-19"}
 
-COMMANDS = {"cargo": "cargo", "clang++-19": "clang-19", "g++": "g++", "meson": "meson", "ninja": "ninja-build",
+COMMANDS = {"cargo": "cargo", "clang++-19": "clang-19", "fio": "fio", "g++": "g++", "meson": "meson", "ninja": "ninja-build",
             "pkg-config": "pkg-config", "taskset": "util-linux", "wrk": "wrk"}
 HEADERS = {"benchmark/benchmark.h": "libbenchmark-dev", "doctest/doctest.h": "doctest-dev", "liburing.h": "liburing-dev"}
 CRATE_PACKAGES = {crate: f"librust-{crate}-dev" for crate in (
@@ -116,7 +116,7 @@ class Programs:
     def command(self, program, cpu, other_cpu, compiler="g++"):
         """The words that run a program, or None if there is no such program."""
         words = program.command.format(
-            floor=self.folder / f"floor-{compiler}", rust=self.folder / "rust/target/release", bench="{bench}",
+            floor=self.folder / f"floor-{compiler}", rust=self.folder / "rust/target/release", bench="{bench}", peers=PEERS,
             blocks=self.blocks, cpu=cpu, other_cpu=other_cpu).split()
         if words[0].startswith("{bench}/"):
             target = self.our_targets(self.builds[compiler]).get(words[0].removeprefix("{bench}/"))
@@ -130,6 +130,6 @@ def first_line(*command):
 
 def versions():
     return {**{compiler: first_line(compiler, "--version") for compiler in COMPILERS},
-            "rustc": first_line("rustc", "--version"),
+            "rustc": first_line("rustc", "--version"), "fio": first_line("fio", "--version"),
             "liburing": first_line("pkg-config", "--modversion", "liburing"),
             **{crate: crate_version(crate) for crate in ("tokio", "async-executor", "async-io")}}

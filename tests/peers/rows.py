@@ -6,14 +6,15 @@ A bar is a ratio of ours to another's figure. BENCHMARKS in short: judge by rati
 from dataclasses import dataclass, field
 
 OURS, FLOOR, TOKIO, ASYNC_EXECUTOR, RAW_RING = "ours", "floor", "tokio", "async-executor", "raw ring"
+FIO = "fio"
 
 
 @dataclass(frozen=True)
 class Program:
     """One run of a program. It prints JSON lines, or is a Google Benchmark program.
 
-    The command's words may hold {floor}, {rust}, {bench}, {blocks}, {cpu} and {other_cpu}; {floor} and {bench} are
-    builds by `compiler`. `names` says which case a figure belongs to, where it does not say so itself.
+    The command's words may hold {floor}, {rust}, {bench}, {peers}, {blocks}, {cpu} and {other_cpu}; {floor} and
+    {bench} are builds by `compiler`. `names` says which case a figure belongs to, where it does not say so itself.
     """
     who: str
     command: str
@@ -157,6 +158,20 @@ B8 = Row("B8", "TCP echo round trip", (
                         ("two_cores", "two cores, blocking"))
 ), phase=2)
 
+# The floor submits each read at once, as fio does. Where fio is the slower of the two, its IOPS are the measure.
+B10 = Row("B10", "4 KiB direct reads at random places", tuple(
+    program for depth in (1, 32) for program in (
+        google("phase3_reads", {f"direct_reads/{depth}/min_time:2.000/real_time": f"reads_{depth}"}),
+        Program(FLOOR, f"{{floor}}/floor_direct --file {{blocks}} --tasks {depth}", {"direct_reads": f"reads_{depth}"}),
+        Program(FIO, f"{{peers}}/fio_reads.py {{blocks}} {depth}", {"direct_reads": f"reads_{depth}"}))
+), tuple(
+    case for depth in (1, 32) for case in (
+        Case(f"reads_{depth}", f"reads a second, {depth} in flight", "kIOPS", (
+            Bar(FLOOR, 0.97, "0.97 floors"),
+            Bar(FIO, 0.97, "0.97 of fio's, or that")), more_is_better=True),
+        Case(f"reads_{depth}.cpu_us", "CPU a read", "us", (Bar(FIO, 1.1, "1.1 of fio's"),)))
+), phase=3)
+
 B10B = Row("B10b", "4 KiB cached reads, 32 tasks", (
     google("phase2_ring", {"cached_reads/32": "cached_reads"}),
     Program(FLOOR, "{floor}/floor_reads --file {blocks}"),
@@ -213,4 +228,4 @@ B9 = Row("B9", "HTTP, server CPU a request", (), tuple(
         "/plaintext, 50 connections, pipeline 16"))
 ), phase=2)
 
-ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B9, B10B)}
+ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B9, B10, B10B)}

@@ -80,7 +80,14 @@ TEST_CASE("no more memory is in flight than allowed, but always one read") {
                 std::size_t expected = limit == 0 ? 1 : limit == 50'000 ? 5 : 20;
                 CHECK(Reactor::current().in_flight() == expected);
                 CHECK(co_await first);
-                while (co_await many.next()) CHECK(Reactor::current().in_flight() <= expected);
+                // With each range that is handed out, the next read may begin.
+                for (std::size_t handed_out = 1; handed_out <= ranges.size(); ++handed_out) {
+                    Reactor& reactor = Reactor::current();
+                    std::size_t begun = reactor.stats().fixed + reactor.poll_stats().fixed;
+                    CHECK(begun == std::min(ranges.size(), handed_out - 1 + expected));
+                    CHECK(reactor.in_flight() <= expected);
+                    CHECK((co_await many.next()).has_value() == (handed_out < ranges.size()));
+                }
             });
         }
     });

@@ -163,7 +163,7 @@ tour_scheduling() {
     step "a polite loop" "$look/cooperative_preempt.cpp, $library/executor/preempt.hpp" \
         "a loop works for a second beside a metronome: without and with yield_if_needed" \
         expect 'with yield_if_needed.*' "$programs/cooperative_preempt"
-    step "the ring that is not seen" "$look/unseen_ring.cpp, $library/reactor/ring.hpp" \
+    step "a ring never seen" "$look/unseen_ring.cpp, $library/reactor/ring.hpp" \
         "which rings show a loop that something has come" \
         expect 'DEFER_TASKRUN.*never.*' "$programs/unseen_ring"
     step "shares" "$look/shares.cpp, $library/executor/queue_manager.hpp" \
