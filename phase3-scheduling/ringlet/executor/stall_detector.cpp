@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -66,9 +67,9 @@ std::atomic<StallHandler> handler_in_force{&print};
 const void* interrupted_at([[maybe_unused]] const void* context) noexcept {
 #if defined(__x86_64__)
     auto address = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
-    return reinterpret_cast<const void*>(address);
+    return std::bit_cast<const void*>(address);
 #elif defined(__aarch64__)
-    return reinterpret_cast<const void*>(static_cast<const ucontext_t*>(context)->uc_mcontext.pc);
+    return std::bit_cast<const void*>(static_cast<const ucontext_t*>(context)->uc_mcontext.pc);
 #else
     return nullptr;
 #endif

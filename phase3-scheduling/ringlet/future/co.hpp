@@ -136,7 +136,7 @@ public:
     template <FutureRef F>
         requires ReadyAtOnce<F>
     AskFirstAwaiter<F> await_transform(F&& future) {
-        return AskFirstAwaiter<F>(std::move(future));
+        return AskFirstAwaiter<F>(std::forward<F>(future));
     }
     template <FutureRef F>
     LeafAwaiter<std::remove_reference_t<F>> await_transform(F&& future) {

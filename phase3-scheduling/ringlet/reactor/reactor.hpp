@@ -94,7 +94,11 @@ public:
 
     // What tries without waiting (Async) asks before each attempt, so that a descriptor that is always ready
     // cannot keep a task running for ever. False: enough for this turn of the loop; yield.
-    bool may_attempt() noexcept { return attempts_left_ > 0 && attempts_left_-- > 0; }
+    bool may_attempt() noexcept {
+        if (attempts_left_ == 0) return false;
+        --attempts_left_;
+        return true;
+    }
 
 private:
     Reactor(const ParkerOptions& options, std::unique_ptr<Ring> main, std::unique_ptr<Ring> latency)
