@@ -48,7 +48,7 @@ using SendResult = std::expected<void, ChannelError<T>>;
 
 template <class T>
 SendResult<T> not_sent(NotSent why, T&& item) {
-    return std::unexpected(ChannelError<T>(why, std::move(item)));
+    return std::unexpected(ChannelError<T>(why, std::forward<T>(item)));
 }
 
 // What recv() gives: an item, or nothing at the end of the channel.
