@@ -1,0 +1,38 @@
+// Placement: on which CPU an executor's thread runs.
+#pragma once
+
+#include <ringlet/executor/parker.hpp>
+
+#include <expected>
+#include <variant>
+#include <vector>
+
+namespace ringlet {
+
+class Placement {
+public:
+    // Wherever the kernel puts the thread, and moves it to.
+    struct Unbound {};
+    // One CPU, as the kernel numbers it.
+    struct Fixed {
+        unsigned cpu;
+    };
+
+    Placement(Unbound where) noexcept : where_(where) {}
+    Placement(Fixed where) noexcept : where_(where) {}
+
+    bool is_fixed() const noexcept { return std::holds_alternative<Fixed>(where_); }
+
+    // Binds the calling thread. Fails if the CPU does not exist or this process may not use it; the text
+    // names it and those that it may use.
+    std::expected<void, StartError> apply_to_this_thread() const;
+
+private:
+    std::variant<Unbound, Fixed> where_;
+};
+
+// The CPUs that this process may use: its affinity when this was first asked, before any executor bound
+// a thread. Ascending.
+const std::vector<unsigned>& allowed_cpus();
+
+}  // namespace ringlet

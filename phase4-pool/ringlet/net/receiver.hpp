@@ -1,0 +1,75 @@
+// Receiver: the reading side of a stream socket: one multishot receive that the kernel answers with a
+// filled buffer whenever data arrives, and the queue of buffers that nobody has read yet. The bytes belong
+// to the stream and not to a read: dropping a read loses nothing.
+//
+// Threads: owner thread only. One task at a time reads.
+#pragma once
+
+#include <ringlet/reactor/buffer_group.hpp>
+#include <ringlet/reactor/operations.hpp>
+#include <ringlet/reactor/reactor.hpp>
+
+#include <span>
+
+namespace ringlet {
+
+class ReceiverLink;
+
+class Receiver final : public Source {
+public:
+    explicit Receiver(SharedFd socket) : socket_(std::move(socket)) {}
+    ~Receiver() override;
+
+    // The next bytes; an empty lease at the end of the stream. Errors stay: each further read repeats them.
+    Poll<Result<Lease>> poll_lease(Context& context);
+    // Copies as much as is there and fits; 0 at the end of the stream.
+    Poll<Result<std::size_t>> poll_read(Context& context, std::span<std::byte> target);
+
+private:
+    friend class ReceiverLink;
+
+    void prepare(io_uring_sqe& entry) noexcept override;
+    void complete(int result, unsigned flags) noexcept override;
+    void discard(int result, unsigned flags) noexcept override;
+
+    // Ready: `current_` holds bytes, or the stream is over.
+    Poll<Result<void>> poll_filled(Context& context);
+    Result<void> arm_or_wait(const Waker& waker);
+
+    SharedFd socket_;
+    BufferGroup* group_ = nullptr;  // the reactor's; set when first armed
+    LeaseBudget* budget_ = new LeaseBudget();
+    LeaseQueue queue_;
+    Lease current_;  // being read
+    BufferWaiter waits_for_buffer_;
+    Waker reader_;
+    int error_ = 0;         // errno, once the kernel has reported one
+    bool ended_ = false;    // the peer has ended the stream
+    bool pausing_ = false;  // cancelled because the budget is spent, to be armed again
+    IntrusiveList<ReceiverLink> links_;
+};
+
+// What the future of a read knows of its receiver. Once used it must stay in place.
+class ReceiverLink : public ListNode {
+public:
+    explicit ReceiverLink(Receiver& receiver) noexcept : receiver_(&receiver) {}
+    ReceiverLink(ReceiverLink&& other) noexcept : receiver_(other.receiver_) {
+        RINGLET_CHECK(!other.is_linked(), "a read was moved after it was polled");
+    }
+    ~ReceiverLink() {
+        if (is_linked()) unlink();
+    }
+
+    // Null if the stream has been closed or dropped since the first call.
+    Receiver* get() noexcept {
+        if (receiver_ && !is_linked()) receiver_->links_.push_back(*this);
+        return receiver_;
+    }
+
+private:
+    friend class Receiver;
+
+    Receiver* receiver_;
+};
+
+}  // namespace ringlet

@@ -1,0 +1,288 @@
+#include <ringlet/reactor/ring_driver.hpp>
+
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+
+#if defined(RINGLET_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace ringlet {
+
+namespace {
+
+// How long to sleep when the kernel cannot take more work and has nothing to give back.
+constexpr std::chrono::milliseconds back_off{1};
+
+}  // namespace
+
+void AbandonSource::operator()(Source* source) const noexcept {
+    if (source->leaked_) return;
+    if (!source->is_in_flight()) return delete source;
+    source->abandoned_ = true;
+    source->driver_->cancel(*source);  // may free it
+}
+
+void RingDriver::watch(Trace* trace, std::uint8_t number, bool histograms) {
+    trace_ = trace;
+    number_ = number;
+    if (histograms || trace) latency_ = std::make_unique<Histogram>();
+}
+
+Result<BufferGroup*> RingDriver::buffers(unsigned count, unsigned bytes) {
+    if (!buffers_) {
+        auto made = BufferGroup::make(*ring_, count, bytes);
+        if (!made) return std::unexpected(made.error());
+        buffers_.reset(*made);
+    }
+    return buffers_.get();
+}
+
+void RingDriver::offer_memory(std::span<std::byte> memory) noexcept {
+    if (memory_offered_ || memory.empty()) return;
+    memory_offered_ = true;
+    iovec whole{memory.data(), memory.size()};
+    if (ring_->register_with(IORING_REGISTER_BUFFERS, &whole, 1) == 0) {
+        registered_ = memory;
+    } else {
+        ++stats_.unregistered;
+    }
+}
+
+// Submission.
+
+void RingDriver::submit(Source& source) {
+    RINGLET_CHECK(!source.is_in_flight(), "a source was submitted twice");
+    source.slot_ = take_slot(source);
+    source.driver_ = this;
+    source.submitted_ = source.cancelling_ = false;
+    ++in_flight_;
+    // Without a home it is the reactor's own, which times itself.
+    if (latency_ && source.home_) slots_[source.slot_].timed_since = CycleClock::now();
+    if (draining_) return finish(source, -ECANCELED, 0);
+    if (!backlog_.empty() || !start(source)) {
+        ++stats_.backlogged;
+        backlog_.push_back(source);
+    }
+}
+
+void RingDriver::cancel(Source& source) noexcept {
+    if (source.cancelling_ || !source.is_in_flight()) return;
+    if (!source.submitted_) {
+        source.unlink();
+        return finish(source, -ECANCELED, 0);
+    }
+    source.cancelling_ = true;
+    // A ring that is polled takes no cancellations; nor could a device call an operation back.
+    if (ring_->is_polled()) return;
+    if (!backlog_.empty() || !start(source)) backlog_.push_back(source);
+}
+
+// Fills a submission entry: with the source's operation, or, if that is under way, with its cancellation.
+bool RingDriver::start(Source& source) noexcept {
+    io_uring_sqe* entry;
+    if (!find_entry(entry)) return false;
+    if (source.cancelling_) {
+        io_uring_prep_cancel64(entry, user_data_of(source), 0);
+        entry->user_data = ignored;
+    } else {
+        source.prepare(*entry);
+        if (entry->addr - std::bit_cast<std::uintptr_t>(registered_.data()) < registered_.size()) {
+            name_registered(*entry);
+        }
+        entry->user_data = user_data_of(source);
+        source.submitted_ = true;
+        if (trace_) note_submission(source, *entry);
+    }
+    ++stats_.submitted;
+    return true;
+}
+
+void RingDriver::name_registered(io_uring_sqe& entry) noexcept {
+    if (entry.opcode != IORING_OP_READ && entry.opcode != IORING_OP_WRITE) return;
+    entry.opcode = entry.opcode == IORING_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
+    entry.buf_index = 0;
+    ++stats_.fixed;
+}
+
+std::uint64_t RingDriver::user_data_of(const Source& source) const noexcept {
+    return std::uint64_t{slots_[source.slot_].generation} << 32 | source.slot_;
+}
+
+void RingDriver::update_timeout(Source& source, __kernel_timespec& wait) noexcept {
+    io_uring_sqe* entry;
+    if (!find_entry(entry)) return;
+    io_uring_prep_timeout_update(entry, &wait, user_data_of(source), 0);
+    entry->user_data = ignored;
+    ++stats_.submitted;
+}
+
+bool RingDriver::find_entry(io_uring_sqe*& entry) noexcept {
+    entry = ring_->next_sqe();
+    if (entry) return true;
+    enter(false, std::nullopt);
+    entry = ring_->next_sqe();
+    return entry != nullptr;
+}
+
+void RingDriver::work_off_backlog() noexcept {
+    while (!backlog_.empty() && start(backlog_.front())) backlog_.front().unlink();
+}
+
+void RingDriver::flush() noexcept {
+    if (ring_ && ring_->queued() > 0) enter(false, std::nullopt);
+}
+
+// The turn of the loop.
+
+void RingDriver::poll() noexcept {
+    work_off_backlog();
+    if (ring_->queued() > 0 || ring_->has_deferred() || must_poll()) enter(false, std::nullopt);
+    reap();
+}
+
+void RingDriver::wait(std::optional<Time> deadline) noexcept {
+    work_off_backlog();
+    CycleTime began = CycleClock::now();
+    if (trace_) trace_->add({.at = began, .kind = TraceEvent::park_begin});
+    enter(true, deadline);
+    CycleTime ended = CycleClock::now();
+    if (trace_) trace_->add({.at = ended, .kind = TraceEvent::park_end});
+    ++stats_.waits;
+    stats_.waited += ended - began;
+    reap();
+}
+
+void RingDriver::enter(bool wait, std::optional<Time> deadline) noexcept {
+    ++stats_.enters;
+    if (ring_->has_overflowed()) ++stats_.overflows;
+    int result = wait ? ring_->enter_and_wait(deadline) : ring_->enter();
+    if (result != -EAGAIN && result != -EBUSY) return;
+    // The kernel takes no more until completions are reaped, which our callers do next, or until it has
+    // memory again. If there are none, a nap keeps the loop from spinning.
+    ++stats_.back_pressure;
+    if (wait && reap() == 0) ring_->wait_only(back_off);
+}
+
+// Completion.
+
+unsigned RingDriver::reap() noexcept {
+    unsigned count = 0;
+    Completion completion;
+    for (; count < ring_->completion_count() && ring_->pop(completion); ++count) dispatch(completion);
+    stats_.completions += count;
+    return count;
+}
+
+void RingDriver::dispatch(const Completion& completion) noexcept {
+    if (completion.user_data == ignored) return;
+    auto index = static_cast<std::uint32_t>(completion.user_data);
+    auto generation = static_cast<std::uint32_t>(completion.user_data >> 32);
+    if (index >= slots_.size() || slots_[index].generation != generation || !slots_[index].source) {
+        ++stats_.stale;
+        return;
+    }
+    Source& source = *slots_[index].source;
+    if (latency_) note_completion(slots_[index], completion);
+    check_memory_alive(source);
+    if (!(completion.flags & IORING_CQE_F_MORE)) return finish(source, completion.result, completion.flags);
+    if (source.abandoned_) {
+        source.discard(completion.result, completion.flags);
+    } else {
+        source.complete(completion.result, completion.flags);
+    }
+}
+
+void RingDriver::note_submission(const Source& source, const io_uring_sqe& entry) noexcept {
+    trace_->add_now({.subject = entry.user_data,
+                     .kind = TraceEvent::submit,
+                     .flag = !source.home_,
+                     .ring = number_,
+                     .opcode = entry.opcode});
+}
+
+void RingDriver::note_completion(Slot& slot, const Completion& completion) noexcept {
+    CycleTime now = CycleClock::now();
+    if (slot.timed_since != CycleTime{}) latency_->record(now - slot.timed_since);
+    slot.timed_since = {};
+    if (!trace_) return;
+    bool goes_on = completion.flags & IORING_CQE_F_MORE;
+    trace_->add({now, completion.user_data, completion.result, TraceEvent::complete, goes_on, number_});
+}
+
+// The kernel has written through an address that it was given. If that memory was freed meanwhile, no
+// sanitizer has noticed: ask.
+void RingDriver::check_memory_alive([[maybe_unused]] const Source& source) noexcept {
+#if defined(RINGLET_ASAN)
+    std::span<const std::byte> memory = source.kernel_memory();
+    if (memory.empty()) return;
+    void* poisoned = __asan_region_is_poisoned(const_cast<std::byte*>(memory.data()), memory.size());
+    RINGLET_CHECK(!poisoned, "a buffer was freed while an operation in the kernel still used it");
+#endif
+}
+
+// The last completion: the kernel has let go.
+void RingDriver::finish(Source& source, int result, unsigned flags) noexcept {
+    RINGLET_CHECK(in_flight_ > 0, "more operations completed than were submitted");
+    if (source.is_linked()) source.unlink();  // its cancellation is not needed any more
+    release_slot(source.slot_);
+    source.driver_ = nullptr;
+    --in_flight_;
+    if (source.abandoned_) {
+        source.discard(result, flags);
+        delete &source;
+    } else {
+        source.complete(result, flags);
+    }
+}
+
+std::uint32_t RingDriver::take_slot(Source& source) {
+    if (first_free_ == no_slot) {
+        slots_.push_back({nullptr, 0, no_slot, {}});
+        first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);
+    }
+    std::uint32_t index = first_free_;
+    first_free_ = slots_[index].next_free;
+    slots_[index].source = &source;
+    return index;
+}
+
+void RingDriver::release_slot(std::uint32_t index) noexcept {
+    slots_[index].source = nullptr;
+    ++slots_[index].generation;
+    slots_[index].next_free = first_free_;
+    first_free_ = index;
+}
+
+// Tear-down.
+
+void RingDriver::cancel_all() noexcept {
+    for (std::size_t index = 0; index < slots_.size(); ++index) {
+        if (slots_[index].source) cancel(*slots_[index].source);
+    }
+}
+
+void RingDriver::drain(Time give_up) noexcept {
+    if (!ring_) return;
+    draining_ = true;
+    cancel_all();
+    while (in_flight_ > 0 && Clock::now() < give_up) ring_->is_polled() ? poll() : wait(give_up);
+    if (in_flight_ > 0) leak();
+    ring_.reset();
+    buffers_.reset();
+}
+
+void RingDriver::leak() noexcept {
+    std::fprintf(stderr, "ringlet: %zu operations did not end; their memory and ring are leaked\n",
+                 in_flight_);
+    stats_.leaked += in_flight_;
+    for (Slot& slot : slots_) {
+        if (slot.source && slot.source->is_linked()) slot.source->unlink();
+        if (slot.source) slot.source->leaked_ = true;
+    }
+    ring_->leak();
+    static_cast<void>(buffers_.release());
+}
+
+}  // namespace ringlet

@@ -1,0 +1,128 @@
+// RingDriver: one ring and the operations in flight on it. It hands sources to the kernel, in batches, and
+// completions back to their sources. The reactor (reactor/reactor.hpp) says when.
+//
+// Threads: made, used and destroyed on the thread of its executor.
+#pragma once
+
+#include <ringlet/base/histogram.hpp>
+#include <ringlet/executor/trace.hpp>
+#include <ringlet/reactor/buffer_group.hpp>
+#include <ringlet/reactor/ring.hpp>
+#include <ringlet/reactor/source.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace ringlet {
+
+// Counts since the ring was made. For tests, and for the curious.
+struct RingStats {
+    std::uint64_t enters = 0;         // calls to io_uring_enter
+    std::uint64_t submitted = 0;      // entries filled
+    std::uint64_t completions = 0;    // entries reaped
+    std::uint64_t stale = 0;          // reaped for an operation that is gone; stays 0
+    std::uint64_t overflows = 0;      // times the completion queue was found to have overflowed
+    std::uint64_t backlogged = 0;     // operations that found the submission queue full
+    std::uint64_t back_pressure = 0;  // enters refused with EAGAIN or EBUSY
+    std::uint64_t leaked = 0;         // operations the kernel had not given back when it was torn down
+    std::uint64_t fixed = 0;          // entries filled that name registered memory
+    std::uint64_t unregistered = 0;   // times the kernel refused to register memory
+    std::uint64_t waits = 0;          // times the thread slept in it
+    Duration waited{};                // in all
+};
+
+class RingDriver {
+public:
+    explicit RingDriver(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) {}
+    RingDriver(const RingDriver&) = delete;
+    RingDriver& operator=(const RingDriver&) = delete;
+
+    Ring& ring() noexcept { return *ring_; }
+    const RingStats& stats() const noexcept { return stats_; }
+    std::size_t in_flight() const noexcept { return in_flight_; }
+
+    // Before the first operation: notes them in `trace` (or null), as of the ring of that `number` in
+    // Trace::ring_names; takes their times if `histograms`.
+    void watch(Trace* trace, std::uint8_t number, bool histograms);
+    // What the program's operations took, from submission to the first completion; null if nobody asked.
+    const Histogram* latency() const noexcept { return latency_.get(); }
+
+    // The buffers that the kernel picks from when data arrives, `count` of `bytes` each; made at first use.
+    Result<BufferGroup*> buffers(unsigned count, unsigned bytes);
+
+    // Reads and writes within `memory`, which outlives the ring, from now on name it as registered. Asked of
+    // the kernel once: if it refuses (the limit of locked memory), they work as before.
+    void offer_memory(std::span<std::byte> memory) noexcept;
+
+    // As Reactor's.
+    void submit(Source& source);
+    void cancel(Source& source) noexcept;
+    void flush() noexcept;
+
+    // Gives a timeout in flight a new end, counted from now. If it has ended already, it has.
+    void update_timeout(Source& source, __kernel_timespec& wait) noexcept;
+
+    // Something was completed, or waits to be, that poll() would hand over.
+    bool has_news() const noexcept { return ring_->has_completions() || ring_->has_deferred(); }
+
+    // There are completions that only poll() finds: do not sleep.
+    bool must_poll() const noexcept { return ring_->is_polled() && in_flight_ > 0; }
+
+    // Submits what is queued, and hands completions that are there to their sources: so many at most as the
+    // completion queue holds, however fast they come. Never sleeps.
+    void poll() noexcept;
+    // The same, after a sleep until there is a completion, a signal, or `deadline` (nullopt: for ever).
+    void wait(std::optional<Time> deadline) noexcept;
+
+    // Cancels all operations, waits for their ends, closes the ring. What has not ended at `give_up` is
+    // leaked, with a word on stderr.
+    void drain(Time give_up) noexcept;
+
+private:
+    // User data of a completion: generation << 32 | slot. A slot's generation changes with each operation,
+    // so that a late completion cannot be taken for another's.
+    struct Slot {
+        Source* source = nullptr;
+        std::uint32_t generation = 0;
+        std::uint32_t next_free = 0;
+        CycleTime timed_since{};  // its operation was submitted, if that is to be timed; else zero
+    };
+
+    std::uint32_t take_slot(Source& source);
+    void release_slot(std::uint32_t slot) noexcept;
+    bool find_entry(io_uring_sqe*& entry) noexcept;
+    bool start(Source& source) noexcept;
+    void name_registered(io_uring_sqe& entry) noexcept;
+    std::uint64_t user_data_of(const Source& source) const noexcept;
+    void finish(Source& source, int result, unsigned flags) noexcept;
+    void work_off_backlog() noexcept;
+    void enter(bool wait, std::optional<Time> deadline) noexcept;
+    unsigned reap() noexcept;
+    void dispatch(const Completion& completion) noexcept;
+    void note_submission(const Source& source, const io_uring_sqe& entry) noexcept;
+    void note_completion(Slot& slot, const Completion& completion) noexcept;
+    void check_memory_alive(const Source& source) noexcept;
+    void cancel_all() noexcept;
+    void leak() noexcept;
+
+    std::unique_ptr<Ring> ring_;  // null after drain
+    std::unique_ptr<BufferGroup, ReleaseBufferGroup> buffers_;
+    std::vector<Slot> slots_;
+    std::uint32_t first_free_ = no_slot;
+    std::size_t in_flight_ = 0;
+    bool draining_ = false;  // nothing is started any more
+    bool memory_offered_ = false;
+    std::span<std::byte> registered_;  // memory that the kernel knows by number
+    IntrusiveList<Source> backlog_;    // wait for a submission entry: to start, or to be cancelled
+    RingStats stats_;
+    Trace* trace_ = nullptr;
+    std::uint8_t number_ = 0;
+    std::unique_ptr<Histogram> latency_;
+
+    static constexpr std::uint32_t no_slot = ~0U;
+    // Of cancel requests, whose own completions say nothing that the target's does not.
+    static constexpr std::uint64_t ignored = ~0ULL;
+};
+
+}  // namespace ringlet

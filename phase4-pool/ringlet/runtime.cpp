@@ -1,0 +1,116 @@
+#include <ringlet/reactor/reactor.hpp>
+#include <ringlet/runtime.hpp>
+
+#include <future>
+#include <pthread.h>
+
+namespace ringlet {
+
+std::expected<std::unique_ptr<Parker>, StartError> make_parker(const ParkerOptions& options) {
+    return Reactor::make(options);
+}
+
+ExecutorThread::~ExecutorThread() {
+    if (thread_.joinable()) thread_.join();
+    if (error_ && *error_) report_unhandled_exception(std::move(*error_));
+}
+
+void ExecutorThread::join() {
+    thread_.join();
+    if (*error_) std::rethrow_exception(std::exchange(*error_, nullptr));
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::name(std::string name) {
+    name_ = std::move(name);
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::placement(Placement placement) {
+    placement_ = placement;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::ring_depth(unsigned entries) {
+    parker_options_.ring_depth = entries;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::receive_buffers(unsigned count, unsigned bytes) {
+    parker_options_.buffer_count = count;
+    parker_options_.buffer_bytes = bytes;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::io_memory(std::size_t bytes) {
+    parker_options_.io_memory = bytes;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::slice(Duration slice) {
+    slice_ = slice;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::spin_before_park(Duration longest) {
+    parker_options_.spin = longest;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::trace(Trace& trace) {
+    parker_options_.trace = &trace;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::histograms(bool wanted) {
+    parker_options_.histograms = wanted;
+    return *this;
+}
+
+LocalExecutorBuilder& LocalExecutorBuilder::detect_stalls(Duration limit) {
+    stall_limit_ = limit;
+    return *this;
+}
+
+std::expected<std::unique_ptr<LocalExecutor>, StartError> LocalExecutorBuilder::make() const {
+    if (parker_options_.spin > Duration::zero() && !placement_.is_fixed()) {
+        return std::unexpected(StartError{std::make_error_code(std::errc::invalid_argument),
+                                          "spin_before_park is only for an executor with Placement::Fixed"});
+    }
+    if (auto bound = placement_.apply_to_this_thread(); !bound) return std::unexpected(bound.error());
+    auto parker = make_parker(parker_options_);
+    if (!parker) return std::unexpected(parker.error());
+    Instruments instruments{.trace = parker_options_.trace, .histograms = parker_options_.histograms};
+    if (stall_limit_) {
+        auto stalls = StallDetector::make(name_, slice_ + *stall_limit_);
+        if (!stalls) return std::unexpected(stalls.error());
+        instruments.stalls = std::move(*stalls);
+    }
+    return std::make_unique<LocalExecutor>(name_, std::move(*parker), slice_, std::move(instruments));
+}
+
+std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(
+    std::move_only_function<void(LocalExecutor&)> body) const {
+    using Started = std::expected<void, StartError>;
+    std::promise<Started> started;
+    std::future<Started> outcome = started.get_future();
+    auto error = std::make_shared<std::exception_ptr>();
+    std::thread thread(
+        [builder = *this, body = std::move(body), started = std::move(started), error]() mutable {
+            pthread_setname_np(pthread_self(), builder.name_.substr(0, 15).c_str());
+            auto executor = builder.make();
+            if (!executor) return started.set_value(std::unexpected(executor.error()));
+            started.set_value({});
+            try {
+                body(**executor);
+            } catch (...) {
+                *error = std::current_exception();
+            }
+        });
+    if (Started result = outcome.get(); !result) {
+        thread.join();
+        return std::unexpected(result.error());
+    }
+    return ExecutorThread(std::move(thread), std::move(error));
+}
+
+}  // namespace ringlet

@@ -1,0 +1,34 @@
+// Only in builds with RINGLET_CHECKED: the record of all moves between task states.
+#pragma once
+
+#include <ringlet/base/check.hpp>
+#include <ringlet/task/state.hpp>
+
+#include <atomic>
+
+namespace ringlet::state {
+
+// moves_seen[from][to]: how often, in all threads of the program.
+inline std::atomic<unsigned> moves_seen[32][32];
+
+inline bool is_allowed(const Move& move, Flags from, Flags to) {
+    bool had = (from & HANDLE) != 0;
+    bool has = (to & HANDLE) != 0;
+    if ((from & ~HANDLE) != move.from || (to & ~HANDLE) != move.to) return false;
+    switch (move.handle) {
+        case Move::EITHER: return had == has;
+        case Move::KEPT: return had && has;
+        case Move::ABSENT: return !had && !has;
+        case Move::DROPPED: return had && !has;
+    }
+    return false;
+}
+
+inline void log_move(Flags from, Flags to) {
+    bool allowed = false;
+    for (const Move& move : moves) allowed = allowed || is_allowed(move, from, to);
+    RINGLET_CHECK(allowed, "a task made a move that task/state.hpp does not list");
+    moves_seen[from][to].fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace ringlet::state
