@@ -181,6 +181,20 @@ TEST_CASE("while an unparker lives there is no deadlock, and without one there i
     event.open();
 }
 
+TEST_CASE("an executor that sleeps while its last unparker goes finds that it is a deadlock") {
+    auto executor = make_executor();
+    Event event;
+    auto unparker = std::make_unique<Unparker>(value_of(executor->unparker()));
+    int windows = 0;
+    AtPoint hooks([&](std::string_view id) {
+        if (id != "park: announced" || !unparker) return;
+        ++windows;
+        std::thread([&] { unparker.reset(); }).join();
+    });
+    CHECK_THROWS_AS(executor->run(event.wait()), Deadlock);
+    CHECK(windows == 1);
+}
+
 TEST_CASE("an unparker that outlives its executor does nothing") {
     Unparker unparker;
     {

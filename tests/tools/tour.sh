@@ -136,6 +136,7 @@ serve_echo() {
 # start_server PROGRAM: on a loopback port that the kernel picks; leaves host:port in $address.
 start_server() {
     local log=$workplace/server
+    : >"$log" # or the address of the server before this one may still be read there
     "$1" 127.0.0.1:0 >"$log" 2>&1 &
     server=$!
     for _ in {1..100}; do

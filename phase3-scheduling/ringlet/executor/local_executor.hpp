@@ -78,7 +78,7 @@ public:
     ExecutorStats stats() const noexcept { return {parker_->park_stats(), turns_}; }
 
     // For other threads, to end a sleep of this executor. While one lives, the executor waits for it rather
-    // than throw Deadlock.
+    // than throw Deadlock; when the last is gone, it looks again.
     Result<Unparker> unparker() { return parker_->unparker(); }
 
 private:

@@ -4,6 +4,7 @@
 #include <ringlet/base/unique_fd.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -31,6 +32,13 @@ public:
     }
     bool is_rung() const noexcept { return rung_.load(std::memory_order_relaxed); }
 
+    // Any thread. When the last unparker goes the bell rings once more: nobody can end the next sleep.
+    void add_holder() noexcept { holders_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_holder() noexcept {
+        if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) ring();
+    }
+    bool has_holders() const noexcept { return holders_.load(std::memory_order_acquire) > 0; }
+
     // Becomes readable when a sleep is to end. Never read: each write wakes whoever polls it anew.
     int fd() const noexcept { return event_.get(); }
 
@@ -39,12 +47,26 @@ private:
     // Any thread (atomic):
     std::atomic<bool> rung_ = false;
     std::atomic<bool> asleep_ = false;
+    std::atomic<std::uint64_t> holders_ = 0;  // unparkers that exist
 };
 
 class Unparker {
 public:
     Unparker() = default;
-    explicit Unparker(std::shared_ptr<Doorbell> bell) noexcept : bell_(std::move(bell)) {}
+    explicit Unparker(std::shared_ptr<Doorbell> bell) noexcept : bell_(std::move(bell)) {
+        bell_->add_holder();
+    }
+    Unparker(const Unparker& other) noexcept : bell_(other.bell_) {
+        if (bell_) bell_->add_holder();
+    }
+    Unparker(Unparker&&) noexcept = default;
+    Unparker& operator=(Unparker other) noexcept {
+        std::swap(bell_, other.bell_);
+        return *this;
+    }
+    ~Unparker() {
+        if (bell_) bell_->drop_holder();
+    }
 
     // Any thread, and signal handlers: the owner's sleep ends, or, if it does not sleep, its next attempt to.
     // Does nothing if the executor is gone.

@@ -117,7 +117,7 @@ private:
     void expire_timers() noexcept;
     void begin_turn() noexcept;
     std::optional<Time> earliest_timer() const noexcept;
-    bool may_be_unparked() const noexcept { return doorbell_ && doorbell_.use_count() > 1; }
+    bool may_be_unparked() const noexcept { return doorbell_ && doorbell_->has_holders(); }
     bool has_news() const noexcept;
     bool spin() noexcept;
     bool spin_until(CycleTime give_up) const noexcept;
