@@ -1,5 +1,7 @@
 #include <ringlet/executor/local_executor.hpp>
 
+#include <ringlet/executor/foreign_waker.hpp>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -49,11 +51,32 @@ LocalExecutor::LocalExecutor(std::string name, std::unique_ptr<Parker> parker, D
 LocalExecutor::~LocalExecutor() {
     RINGLET_CHECK(!current_executor(), "an executor was destroyed from inside a run");
     Entered entered(*this);
+    drop_tasks();
+    // From now on no other thread can reach a task of this one; what has been posted may still make new ones.
+    while (!foreign_tasks_.empty()) foreign_tasks_.front().close();
+    if (inbox_) inbox_->close();
+    drop_tasks();
+    parker_->drain();
+}
+
+void LocalExecutor::drop_tasks() noexcept {
     // The destructor of a future may spawn: so ask again after each.
     while (!live_tasks_.empty()) close_now(live_tasks_.front());
     queues_.clear();
-    parker_->drain();
 }
+
+// What other threads want of it.
+
+Result<Unparker> LocalExecutor::unparker() {
+    Result<Unparker> made = parker_->unparker();
+    if (!inbox_ && made && made->inbox()) {
+        inbox_ = made->inbox();
+        preempt_words_.inbox = &inbox_->word();
+    }
+    return made;
+}
+
+void LocalExecutor::note_foreign(ForeignTask& task) noexcept { foreign_tasks_.push_back(task); }
 
 void LocalExecutor::turn(bool may_park) {
     Entered entered(*this);
@@ -78,6 +101,7 @@ void LocalExecutor::turn_entered(bool may_park) {
     } else {
         parker_->poll();
     }
+    if (preempt_words_.has_mail()) inbox_->deliver();
     if (TaskQueue* queue = queues_.next()) run_queue(*queue);
 }
 

@@ -20,6 +20,9 @@ namespace ringlet {
 template <class F>
 using SpawnOutput = typename Spawned<F>::Output;
 
+class ForeignTask;  // executor/foreign_waker.hpp
+class Shard;        // pool/shard.hpp
+
 class LocalExecutor {
 public:
     // How long a queue may run while others wait.
@@ -78,8 +81,16 @@ public:
     ExecutorStats stats() const noexcept { return {parker_->park_stats(), turns_}; }
 
     // For other threads, to end a sleep of this executor. While one lives, the executor waits for it rather
-    // than throw Deadlock.
-    Result<Unparker> unparker() { return parker_->unparker(); }
+    // than throw Deadlock; when the last is gone, it looks again.
+    Result<Unparker> unparker();
+
+    bool has_inbox(const Inbox& inbox) const noexcept { return inbox_ == &inbox; }
+    // Its foreign wakers end with the executor.
+    void note_foreign(ForeignTask& task) noexcept;
+
+    // Of the pool that this executor belongs to; null if to none.
+    Shard* shard() const noexcept { return shard_; }
+    void join_pool(Shard& shard) noexcept { shard_ = &shard; }
 
 private:
     friend class TaskQueue;
@@ -102,6 +113,7 @@ private:
     void run_queue(TaskQueue& queue);
     void activate(TaskQueue& queue) noexcept;
     void charge_running(CycleTime now) noexcept;
+    void drop_tasks() noexcept;
     void note_turn_begin(TaskQueue& queue, CycleTime now) noexcept;
     void note_turn_end(TaskQueue& queue, CycleTime now, bool preempted) noexcept;
     void trace_wake(const TaskQueue& queue, const Header& task) noexcept;
@@ -120,6 +132,9 @@ private:
     Duration slice_;
     CycleTime charged_until_{};  // of the running queue's turn
     std::uint64_t turns_ = 0;
+    Inbox* inbox_ = nullptr;  // the doorbell's, once somebody knows the executor from outside
+    IntrusiveList<ForeignTask> foreign_tasks_;
+    Shard* shard_ = nullptr;
 };
 
 // Inside run(): the same for the executor of this thread.

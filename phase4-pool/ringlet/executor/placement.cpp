@@ -1,6 +1,5 @@
 #include <ringlet/executor/placement.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <sched.h>
 #include <string>
@@ -9,20 +8,6 @@
 namespace ringlet {
 
 namespace {
-
-// As the kernel writes CPU lists: "0-3,8".
-std::string describe(const std::vector<unsigned>& cpus) {
-    std::string text;
-    for (std::size_t first = 0; first < cpus.size();) {
-        std::size_t last = first;
-        while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) ++last;
-        if (!text.empty()) text += ",";
-        text += std::to_string(cpus[first]);
-        if (last > first) text += "-" + std::to_string(cpus[last]);
-        first = last + 1;
-    }
-    return text;
-}
 
 std::vector<unsigned> read_affinity() {
     cpu_set_t set;
@@ -40,8 +25,13 @@ StartError cannot_use(unsigned cpu, int error) {
     bool exists = configured < 0 || cpu < static_cast<unsigned long>(configured);
     std::string text = "cannot run on CPU " + std::to_string(cpu) + ": " +
                        (exists ? "this process is not allowed to use it" : "it does not exist") +
-                       "; allowed: " + describe(allowed_cpus());
+                       "; allowed: " + CpuSet(allowed_cpus()).to_string();
     return {std::error_code(error, std::system_category()), text};
+}
+
+StartError no_cpu() {
+    return {std::make_error_code(std::errc::invalid_argument),
+            "cannot run on an empty set of CPUs; allowed: " + CpuSet(allowed_cpus()).to_string()};
 }
 
 }  // namespace
@@ -52,15 +42,20 @@ const std::vector<unsigned>& allowed_cpus() {
 }
 
 std::expected<void, StartError> Placement::apply_to_this_thread() const {
-    const std::vector<unsigned>& allowed = allowed_cpus();
+    const CpuSet allowed = allowed_cpus();
     const Fixed* fixed = std::get_if<Fixed>(&where_);
-    if (!fixed) return {};
-    if (!std::ranges::binary_search(allowed, fixed->cpu))
-        return std::unexpected(cannot_use(fixed->cpu, EINVAL));
+    const Fenced* fenced = std::get_if<Fenced>(&where_);
+    if (!fixed && !fenced) return {};
+    const CpuSet cpus = fixed ? CpuSet({fixed->cpu}) : fenced->cpus;
+    if (cpus.empty()) return std::unexpected(no_cpu());
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(fixed->cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0) return std::unexpected(cannot_use(fixed->cpu, errno));
+    for (unsigned cpu : cpus) {
+        if (!allowed.contains(cpu)) return std::unexpected(cannot_use(cpu, EINVAL));
+        CPU_SET(cpu, &set);
+    }
+    // Fails if the process may by now use none of them.
+    if (sched_setaffinity(0, sizeof set, &set) != 0) return std::unexpected(cannot_use(cpus.front(), errno));
     return {};
 }
 

@@ -1,9 +1,11 @@
 // Placement: on which CPU an executor's thread runs.
 #pragma once
 
+#include <ringlet/executor/cpu_set.hpp>
 #include <ringlet/executor/parker.hpp>
 
 #include <expected>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,18 +19,23 @@ public:
     struct Fixed {
         unsigned cpu;
     };
+    // Wherever the kernel puts the thread, and moves it to, among these CPUs.
+    struct Fenced {
+        CpuSet cpus;
+    };
 
     Placement(Unbound where) noexcept : where_(where) {}
     Placement(Fixed where) noexcept : where_(where) {}
+    Placement(Fenced where) noexcept : where_(std::move(where)) {}
 
     bool is_fixed() const noexcept { return std::holds_alternative<Fixed>(where_); }
 
     // Binds the calling thread. Fails if the CPU does not exist or this process may not use it; the text
-    // names it and those that it may use.
+    // names it and those that it may use. A set that is empty or holds such a CPU fails alike.
     std::expected<void, StartError> apply_to_this_thread() const;
 
 private:
-    std::variant<Unbound, Fixed> where_;
+    std::variant<Unbound, Fixed, Fenced> where_;
 };
 
 // The CPUs that this process may use: its affinity when this was first asked, before any executor bound

@@ -1,5 +1,7 @@
 #include <ringlet/reactor/kernel.hpp>
 
+#include <ringlet/base/thread_sanitizer.hpp>
+
 #include <cerrno>
 #include <csignal>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@ int result_of(long returned) { return returned < 0 ? -errno : static_cast<int>(r
 
 int setup(unsigned entries, io_uring_params& params, io_uring& ring) noexcept {
     if (int error = io_uring_queue_init_params(entries, &ring, &params); error < 0) return error;
+    tsan::take_memory();
     // In a forked child the ring is not there: what it submitted would complete in the parent.
     io_uring_ring_dontfork(&ring);
     // Spares each enter the look-up of the descriptor; needs kernel 5.18, and is not needed.
@@ -22,7 +25,10 @@ int setup(unsigned entries, io_uring_params& params, io_uring& ring) noexcept {
     return 0;
 }
 
-void teardown(io_uring& ring) noexcept { io_uring_queue_exit(&ring); }
+void teardown(io_uring& ring) noexcept {
+    tsan::give_up_memory();
+    io_uring_queue_exit(&ring);
+}
 
 int enter(io_uring& ring, unsigned submit, unsigned wait_for, unsigned flags,
           __kernel_timespec* timeout) noexcept {

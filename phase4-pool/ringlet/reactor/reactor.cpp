@@ -1,6 +1,7 @@
 #include <ringlet/reactor/reactor.hpp>
 
 #include <ringlet/executor/local_executor.hpp>
+#include <ringlet/reactor/ring_message.hpp>
 
 #include <cerrno>
 #include <sys/eventfd.h>
@@ -179,9 +180,23 @@ Result<Unparker> Reactor::unparker() {
         UniqueFd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         if (!event) return failure(make_unparker, errno);
         doorbell_poll_.reset(new WakePoll(event.get()));
-        doorbell_ = std::make_shared<Doorbell>(std::move(event));
+        doorbell_ = std::make_shared<Doorbell>(std::move(event), main_.ring().fd());
     }
     return Unparker(doorbell_);
+}
+
+// At once, not with what else this turn submits: the sleeper's core stands idle.
+bool Reactor::wake_ring(int ring, std::shared_ptr<Doorbell> sleeper) noexcept {
+    if (ring < 0) return false;
+    try {
+        auto message = std::make_unique<RingMessage>(ring, std::move(sleeper));
+        main_.submit(*message);
+        static_cast<void>(message.release());
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    main_.flush();
+    return true;
 }
 
 // Timers.

@@ -39,6 +39,7 @@ public:
     PreemptWords preempt_words() const noexcept override { return latency_words_; }
     void arm_preempt(CycleTime until, bool others_ready) noexcept override;
     Result<Unparker> unparker() override;
+    bool wake_ring(int ring, std::shared_ptr<Doorbell> sleeper) noexcept override;
     ParkStats park_stats() const noexcept override;
 
     // Of the class of the running queue: those of queues whose latency matters are kept apart, since they
@@ -117,7 +118,7 @@ private:
     void expire_timers() noexcept;
     void begin_turn() noexcept;
     std::optional<Time> earliest_timer() const noexcept;
-    bool may_be_unparked() const noexcept { return doorbell_ && doorbell_.use_count() > 1; }
+    bool may_be_unparked() const noexcept { return doorbell_ && doorbell_->has_holders(); }
     bool has_news() const noexcept;
     bool spin() noexcept;
     bool spin_until(CycleTime give_up) const noexcept;

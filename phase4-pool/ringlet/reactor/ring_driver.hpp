@@ -75,6 +75,10 @@ public:
     // The same, after a sleep until there is a completion, a signal, or `deadline` (nullopt: for ever).
     void wait(std::optional<Time> deadline) noexcept;
 
+    // The user data of completions that mean nothing: those of cancel requests, whose target tells all, and
+    // those that other executors send to end a sleep.
+    static constexpr std::uint64_t ignored = ~0ULL;
+
     // Cancels all operations, waits for their ends, closes the ring. What has not ended at `give_up` is
     // leaked, with a word on stderr.
     void drain(Time give_up) noexcept;
@@ -121,8 +125,6 @@ private:
     std::unique_ptr<Histogram> latency_;
 
     static constexpr std::uint32_t no_slot = ~0U;
-    // Of cancel requests, whose own completions say nothing that the target's does not.
-    static constexpr std::uint64_t ignored = ~0ULL;
 };
 
 }  // namespace ringlet

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 namespace ringlet::sys {
@@ -17,6 +18,7 @@ const constinit OperationCategory address_category{"socket address"};
 const constinit OperationCategory flags_category{"descriptor flags"};
 const constinit OperationCategory read_category{"read"};
 const constinit OperationCategory write_category{"write"};
+const constinit OperationCategory signalfd_category{"signalfd"};
 const constinit OperationCategory truncate_category{"truncate"};
 
 Result<void> check(const OperationCategory& category, long returned) {
@@ -84,6 +86,12 @@ Result<std::size_t> read(int fd, std::span<std::byte> target) {
 
 Result<std::size_t> write(int fd, std::span<const std::byte> source) {
     return count(write_category, ::write(fd, source.data(), source.size()));
+}
+
+Result<UniqueFd> signal_fd(const sigset_t& signals) {
+    UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+    if (!fd) return failure(signalfd_category, errno);
+    return fd;
 }
 
 Result<void> truncate(int fd, std::size_t bytes) {

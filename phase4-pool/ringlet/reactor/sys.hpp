@@ -6,6 +6,7 @@
 #include <ringlet/base/error.hpp>
 #include <ringlet/base/unique_fd.hpp>
 
+#include <csignal>
 #include <cstddef>
 #include <span>
 #include <sys/socket.h>
@@ -27,6 +28,9 @@ Result<void> set_nonblocking(int fd, bool nonblocking);
 
 Result<std::size_t> read(int fd, std::span<std::byte> target);
 Result<std::size_t> write(int fd, std::span<const std::byte> source);
+
+// Readable when one of the signals arrives; they must be blocked in every thread.
+Result<UniqueFd> signal_fd(const sigset_t& signals);
 
 Result<void> truncate(int fd, std::size_t bytes);
 

@@ -1,0 +1,35 @@
+#include <ringlet/executor/inbox.hpp>
+
+#include <ringlet/base/hook.hpp>
+
+#include <utility>
+
+namespace ringlet {
+
+Inbox::Posted Inbox::post(Message& message) noexcept {
+    std::atomic_ref head(head_);
+    std::uintptr_t before = head.load(std::memory_order_relaxed);
+    do {
+        if (before == closed) return Posted::refused;
+        message.next_ = reinterpret_cast<Message*>(before);
+        hook::point("inbox: post");
+    } while (!head.compare_exchange_weak(before, reinterpret_cast<std::uintptr_t>(&message),
+                                         std::memory_order_seq_cst, std::memory_order_relaxed));
+    return before == empty ? Posted::first : Posted::more;
+}
+
+void Inbox::deliver_and_leave(std::uintptr_t state) noexcept {
+    std::uintptr_t head = std::atomic_ref(head_).exchange(state, std::memory_order_acquire);
+    if (head == closed) return;
+    Message* oldest = nullptr;
+    for (Message* next = reinterpret_cast<Message*>(head); next;) {
+        Message* older = std::exchange(next->next_, oldest);
+        oldest = std::exchange(next, older);
+    }
+    while (oldest) {
+        Message& message = *std::exchange(oldest, oldest->next_);
+        message.arrive();
+    }
+}
+
+}  // namespace ringlet

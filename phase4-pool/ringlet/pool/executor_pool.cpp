@@ -1,0 +1,170 @@
+#include <ringlet/pool/executor_pool.hpp>
+
+#include <ringlet/reactor/async.hpp>
+
+#include <pthread.h>
+#include <stdexcept>
+#include <sys/signalfd.h>
+
+namespace ringlet {
+
+namespace {
+
+using Started = std::expected<void, StartError>;
+
+StartError of_shard(ShardId id, const StartError& error) {
+    return {error.code, "shard " + std::to_string(id) + ": " + error.text};
+}
+
+// Runs on shard 0, beside its root, until the executor ends.
+Co<void> stop_when_told(Pool& pool, Async<> signals) {
+    while (true) {
+        signalfd_siginfo signal;
+        if (!co_await signals.read(std::as_writable_bytes(std::span(&signal, 1)))) co_return;
+        pool.stage() == PoolStage::running ? pool.request_stop() : pool.cancel();
+    }
+}
+
+std::expected<UniqueFd, StartError> catch_stop_signals() {
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &both, nullptr);
+    auto fd = sys::signal_fd(both);
+    if (!fd)
+        return std::unexpected(StartError{fd.error(), "cannot wait for signals: " + fd.error().message()});
+    return std::move(*fd);
+}
+
+// The executor of a shard whose thread this is, with all that the pool gives it.
+std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const LocalExecutorBuilder& builder,
+                                                                        Shard& shard, Unparker& address,
+                                                                        UniqueFd signals) {
+    auto executor = builder.make();
+    if (!executor) return std::unexpected(executor.error());
+    auto unparker = (*executor)->unparker();
+    if (!unparker) return std::unexpected(StartError{unparker.error(), unparker.error().message()});
+    address = std::move(*unparker);
+    (*executor)->join_pool(shard);
+    if (signals) {
+        auto readable = Async<>::adopt(std::move(signals));
+        if (!readable) return std::unexpected(StartError{readable.error(), readable.error().message()});
+        (*executor)->spawn_local(stop_when_told(shard.pool(), std::move(*readable))).detach();
+    }
+    return executor;
+}
+
+}  // namespace
+
+// --- The builder -------------------------------------------------------------------------------------
+
+LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::executor(LocalExecutorBuilder builder) {
+    executor_ = std::move(builder);
+    return *this;
+}
+
+LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::name(std::string name) {
+    name_ = std::move(name);
+    return *this;
+}
+
+LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::blocking(unsigned threads_max, Placement placement) {
+    blocking_threads_ = threads_max;
+    blocking_placement_ = std::move(placement);
+    return *this;
+}
+
+LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::stop_on_signals() {
+    stop_on_signals_ = true;
+    return *this;
+}
+
+std::expected<std::shared_ptr<Pool>, StartError> LocalExecutorPoolBuilder::make_pool() const {
+    auto topology = Topology::read();
+    if (!topology) return std::unexpected(topology.error());
+    auto placements = placement_.resolve(*topology);
+    if (!placements) return std::unexpected(placements.error());
+    return std::make_shared<Pool>(std::move(*placements), blocking_threads_, blocking_placement_);
+}
+
+LocalExecutorBuilder LocalExecutorPoolBuilder::builder_of(const Pool& pool, ShardId id) const {
+    LocalExecutorBuilder builder = executor_;
+    builder.name(name_of(id)).placement(pool.placements()[id].placement());
+    return builder;
+}
+
+std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(std::shared_ptr<Pool> pool,
+                                                                       std::vector<Body> bodies) const {
+    UniqueFd signals;
+    if (stop_on_signals_) {
+        auto caught = catch_stop_signals();
+        if (!caught) return std::unexpected(caught.error());
+        signals = std::move(*caught);
+    }
+    std::promise<bool> decision;
+    std::shared_future<bool> all_stand(decision.get_future());
+    std::vector<std::future<Started>> starts;
+    std::optional<StartError> error;
+    PoolThreads threads(pool, {});
+    for (ShardId id = 0; id < pool->size() && !error; ++id) {
+        std::promise<Started> made;
+        starts.push_back(made.get_future());
+        try {
+            threads.threads_.emplace_back([builder = builder_of(*pool, id), name = name_of(id), pool, id,
+                                           body = std::move(bodies[id]), signals = std::move(signals),
+                                           made = std::move(made), all_stand]() mutable {
+                pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+                run_shard(builder, *pool, id, body, std::move(signals), std::move(made), all_stand);
+            });
+        } catch (const std::system_error& refused) {
+            error = of_shard(id, {refused.code(), "cannot start a thread: " + refused.code().message()});
+            starts.pop_back();
+        }
+    }
+    for (ShardId id = 0; id < starts.size(); ++id) {
+        Started stands = starts[id].get();
+        if (!stands && !error) error = of_shard(id, stands.error());
+    }
+    decision.set_value(!error);
+    if (error) return std::unexpected(*error);  // joins those that stand
+    return threads;
+}
+
+// The life of a shard's thread. Others are told that it stands, or why not, and it waits until all are known
+// to.
+void LocalExecutorPoolBuilder::run_shard(const LocalExecutorBuilder& builder, Pool& pool, ShardId id,
+                                         Body& body, UniqueFd signals, std::promise<Started> made,
+                                         const std::shared_future<bool>& all_stand) {
+    Shard& shard = pool.shard(id);
+    auto executor = make_executor(builder, shard, shard.address_, std::move(signals));
+    made.set_value(executor ? Started() : std::unexpected(executor.error()));
+    if (!all_stand.get()) return;
+    try {
+        body(**executor, shard);
+    } catch (...) {
+        pool.fail(std::current_exception());
+    }
+    shard.leave();
+}
+
+// --- Its threads -------------------------------------------------------------------------------------
+
+PoolThreads::~PoolThreads() {
+    if (!pool_) return;
+    pool_->cancel();
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+    if (auto error = pool_->take_error()) report_unhandled_exception(std::move(error));
+}
+
+void PoolThreads::join() {
+    if (current_executor())
+        throw std::logic_error("a pool was joined inside an executor: that would not end");
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    if (auto error = pool_->take_error()) std::rethrow_exception(error);
+}
+
+}  // namespace ringlet

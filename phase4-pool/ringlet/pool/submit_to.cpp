@@ -1,0 +1,76 @@
+#include <ringlet/pool/submit_to.hpp>
+
+namespace ringlet {
+
+void CallMessage::start() noexcept {
+    RINGLET_CHECK(!started_, "a call was started twice");
+    started_ = true;
+    if (!target_.address().post(*this)) home_again_ = true;
+}
+
+void CallMessage::arrive() noexcept { homeward_ ? come_home() : run_at_target(); }
+
+// At the target.
+
+void CallMessage::run_at_target() noexcept {
+    if (deadline_ && Clock::now() >= *deadline_) {
+        why_ = CallError::timed_out;
+        return go_home();
+    }
+    try {
+        task_.emplace(spawn());
+    } catch (...) {
+        error_ = std::current_exception();
+        go_home();
+    }
+}
+
+void CallMessage::go_home() noexcept {
+    task_.reset();
+    homeward_ = true;
+    hook::point("call: go home");
+    // The pool keeps the address, since the call may be gone before post() returns.
+    if (!home_.address().post(*this)) release();
+}
+
+void CallMessage::Cancellation::arrive() noexcept {
+    if (call_.task_) {
+        call_.why_ = CallError::cancelled;
+        call_.task_->cancel();
+    }
+    call_.release();
+}
+
+// At home.
+
+void CallMessage::come_home() noexcept {
+    home_again_ = true;
+    if (abandoned_) {
+        if (error_) report_unhandled_exception(std::move(error_));
+        return release();
+    }
+    std::move(waker_).wake();
+}
+
+void CallMessage::cancel() noexcept {
+    if (!started_) {
+        started_ = home_again_ = true;
+        why_ = CallError::cancelled;
+    }
+    if (home_again_ || std::exchange(cancelling_, true)) return;
+    holders_.fetch_add(1, std::memory_order_relaxed);
+    if (!target_.address().post(cancellation_)) release();
+}
+
+void CallMessage::abandon() noexcept {
+    if (!started_ || home_again_) return release();
+    abandoned_ = true;
+    waker_ = Waker();
+    cancel();
+}
+
+void CallMessage::release() noexcept {
+    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+}  // namespace ringlet

@@ -1,0 +1,234 @@
+// Wakes from other threads: none is lost, none comes to the wrong place, none touches what is gone.
+#include "support.hpp"
+
+using namespace support;
+
+namespace {
+
+// Counts the times that its task is polled, and waits for an event.
+Co<void> count_polls(ForeignEvent& event, int& polls) {
+    auto wait = event.wait();
+    co_await poll_fn([&](Context& context) {
+        ++polls;
+        return wait.poll(context);
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a foreign waker wakes its task from a plain thread") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    std::thread other([&] {
+        wait_until([&] { return event.is_awaited(); });
+        event.open();
+    });
+    executor->run(event.wait());
+    other.join();
+}
+
+TEST_CASE("wakes that come while one is on its way run the task once") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    int polls = 0;
+    auto task = executor->spawn_local(count_polls(event, polls));
+    settle(*executor);
+    CHECK(polls == 1);
+    ForeignWaker waker = event.take_waker();
+    std::thread other([&] {
+        for (int i = 0; i < 100; ++i) waker.wake();
+    });
+    other.join();
+    executor->turn(false);
+    settle(*executor);
+    CHECK(polls == 2);
+    waker.wake();
+    executor->turn(false);
+    CHECK(polls == 3);
+}
+
+TEST_CASE("a loop on the owner sees a foreign wake, without a system call") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    std::atomic<bool> hogging = false;
+    std::thread other([&] {
+        wait_until([&] { return hogging && event.is_awaited(); });
+        event.open();
+    });
+    bool woken = false;
+    executor->run([&]() -> Co<void> {
+        auto waits = spawn_local([&]() -> Co<void> {
+            co_await event.wait();
+            woken = true;
+        });
+        co_await yield_now();
+        CHECK_FALSE(need_preempt());
+        hogging = true;
+        Time give_up = after(Clock::now(), 10s);
+        while (!need_preempt() && Clock::now() < give_up) {
+        }
+        CHECK(need_preempt());
+        CHECK_FALSE(woken);
+        co_await yield_if_needed();
+        co_await waits;
+    });
+    CHECK(woken);
+    other.join();
+}
+
+TEST_CASE("R45: a wake between the announcement and the sleep is not lost") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    int windows = 0;
+    AtPoint hooks([&](std::string_view id) {
+        if (id != "park: announced" || !event.is_awaited()) return;
+        ++windows;
+        // Another thread comes in just here, and is gone before the sleep begins.
+        std::thread([&] { event.open(); }).join();
+    });
+    executor->run(event.wait());
+    CHECK(windows == 1);
+}
+
+TEST_CASE("R45: two threads that park and wake each other in turn never lose a wake") {
+    constexpr int rounds = 20'000;
+    struct Side {
+        std::atomic<int> turn = 0;
+        ForeignWaker waker;
+        std::atomic<bool> ready = false;
+    } sides[2];
+    auto play = [&](int me) {
+        auto executor = make_executor();
+        Side &mine = sides[me], &other = sides[1 - me];
+        executor->run([&]() -> Co<void> {
+            co_await poll_fn([&](Context& context) -> Poll<void> {
+                mine.waker = ForeignWaker(context.waker());
+                return Unit{};
+            });
+            mine.ready = true;
+            wait_until([&] { return other.ready.load(); });
+            for (int round = 1; round <= rounds; ++round) {
+                if (me == 0) {
+                    other.turn = round;
+                    other.waker.wake();
+                }
+                co_await poll_fn([&](Context&) -> Poll<void> {
+                    if (mine.turn.load() >= round) return Unit{};
+                    return pending;
+                });
+                if (me == 1) {
+                    other.turn = round;
+                    other.waker.wake();
+                }
+            }
+        });
+        return executor->stats().parks;
+    };
+    std::atomic<std::uint64_t> parks = 0;
+    std::thread second([&] { parks += play(1); });
+    parks += play(0);
+    second.join();
+    CHECK(parks > 0);  // they did sleep
+}
+
+TEST_CASE("R46: a foreign waker that outlives its executor, and the thread of that, does nothing") {
+    ForeignEvent event;
+    int drops = 0;
+    std::thread owner([&] {
+        auto executor = make_executor();
+        executor->spawn_local([&, token = Token(drops)]() -> Co<void> { co_await event.wait(); }).detach();
+        executor->turn(false);
+        executor->turn(false);
+    });
+    owner.join();
+    CHECK(drops == 1);
+    REQUIRE(event.is_awaited());
+    ForeignWaker waker = event.take_waker();
+    ForeignWaker copy = waker;
+    waker.wake();
+    std::thread([waker = std::move(waker)] { waker.wake(); }).join();
+}
+
+TEST_CASE("R47: threads that copy, call and drop one waker leave a task that is freed once") {
+    constexpr int threads_count = 2, rounds = 20'000;
+    auto executor = make_executor();
+    ForeignEvent event;
+    int drops = 0;
+    std::atomic<int> running = threads_count;
+    executor
+        ->spawn_local([&, token = Token(drops)]() -> Co<void> {
+            auto wait = event.wait();
+            co_await wait;
+        })
+        .detach();
+    settle(*executor);
+    std::vector<std::thread> threads;
+    {
+        ForeignWaker waker = event.take_waker();
+        for (int i = 0; i < threads_count; ++i) {
+            threads.emplace_back([&running, waker] {
+                for (int round = 0; round < rounds; ++round) {
+                    ForeignWaker copy = waker;
+                    copy.wake();
+                }
+                --running;
+            });
+        }
+    }
+    // Each wake makes the task wait anew, with a waker of its own.
+    while (running > 0) executor->turn(false);
+    for (std::thread& thread : threads) thread.join();
+    CHECK(drops == 0);
+    event.open();
+    executor->turn(false);
+    executor->turn(false);
+    CHECK(drops == 1);
+}
+
+TEST_CASE("a task that only a foreign waker could wake ends with that, on its own thread") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    int drops = 0;
+    executor->spawn_local([&, token = Token(drops)]() -> Co<void> { co_await event.wait(); }).detach();
+    settle(*executor);
+    std::thread([waker = event.take_waker()] {}).join();
+    CHECK(drops == 0);
+    executor->turn(false);
+    executor->turn(false);
+    CHECK(drops == 1);
+}
+
+TEST_CASE("while a foreign waker lives the executor waits; after that a root that waits is a deadlock") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    std::thread other([&] {
+        wait_until([&] { return event.is_awaited(); });
+        std::this_thread::sleep_for(5ms);  // it sleeps by now, most likely
+        event.take_waker();
+    });
+    CHECK_THROWS_AS(executor->run(event.wait()), Deadlock);
+    other.join();
+}
+
+TEST_CASE("the inbox delivers in the order of posting, and refuses once it is closed") {
+    struct Noted final : Message {
+        Noted(std::vector<int>& seen, int number) : seen_(seen), number_(number) {}
+        void arrive() noexcept override { seen_.push_back(number_); }
+        std::vector<int>& seen_;
+        int number_;
+    };
+    std::vector<int> seen;
+    Noted one(seen, 1), two(seen, 2), three(seen, 3), late(seen, 4);
+    Inbox inbox;
+    CHECK(inbox.word() == 0);
+    CHECK(inbox.post(one) == Inbox::Posted::first);
+    CHECK(inbox.word() != 0);
+    CHECK(inbox.post(two) == Inbox::Posted::more);
+    inbox.deliver();
+    CHECK(inbox.word() == 0);
+    CHECK(inbox.post(three) == Inbox::Posted::first);
+    inbox.close();
+    CHECK(seen == std::vector{1, 2, 3});
+    CHECK(inbox.post(late) == Inbox::Posted::refused);
+    CHECK(seen.size() == 3);
+}

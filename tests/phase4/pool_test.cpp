@@ -1,0 +1,231 @@
+// The pool: it starts whole or not at all, ends when asked, and tells whoever joins it what went wrong.
+#include "support.hpp"
+
+#include "../phase2/raw_ring.hpp"
+
+#include <ringlet/net/tcp.hpp>
+
+#include <fstream>
+#include <pthread.h>
+#include <sys/resource.h>
+
+using namespace support;
+
+namespace {
+
+int threads_of_this_process() {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+        if (word == "Threads:") {
+            int count = 0;
+            status >> count;
+            return count;
+        }
+    }
+    return 0;
+}
+
+Co<void> never() { co_await sleep(1h); }
+
+}  // namespace
+
+TEST_CASE("each shard has a number, a thread of its own that bears it, and an executor") {
+    auto pool = start_pool(3, [](Shard& shard) -> Co<std::string> {
+        char name[16];
+        pthread_getname_np(pthread_self(), name, sizeof name);
+        CHECK(&Shard::current() == &shard);
+        CHECK(shard.pool().size() == 3);
+        co_return name;
+    });
+    CHECK(pool.size() == 3);
+    auto names = pool.join_all();
+    CHECK(names == std::vector<std::optional<std::string>>{"shard-0", "shard-1", "shard-2"});
+}
+
+TEST_CASE("everyone() lets nobody past before all are there") {
+    std::atomic<int> arrived = 0;
+    auto pool = start_pool(3, [&](Shard& shard) -> Co<void> {
+        for (int meeting = 1; meeting <= 100; ++meeting) {
+            ++arrived;
+            co_await shard.everyone();
+            CHECK(arrived >= 3 * meeting);
+        }
+    });
+    pool.join_all();
+    CHECK(arrived == 300);
+}
+
+TEST_CASE("R4: a shard that cannot start undoes the others, and the error names it and the cause") {
+    auto child = run_in_child([] {
+        std::size_t before = open_descriptors();
+        int threads = threads_of_this_process();
+        rlimit few{before + 3 + 7, before + 3 + 7};  // an executor takes four or five
+        setrlimit(RLIMIT_NOFILE, &few);
+        std::atomic<int> ran = 0;
+        auto pool =
+            LocalExecutorPoolBuilder(PoolPlacement::Unbound{6}).on_all_shards([&](Shard&) -> Co<void> {
+                ++ran;
+                co_return;
+            });
+        CHILD_REQUIRE(!pool);  // it struck
+        CHILD_REQUIRE(pool.error().code == std::errc::too_many_files_open);
+        CHILD_REQUIRE(pool.error().text.starts_with("shard "));
+        CHILD_REQUIRE(ran == 0);
+        CHILD_REQUIRE(open_descriptors() == before);
+        CHILD_REQUIRE(threads_of_this_process() == threads);
+        // The limit lets one shard live.
+        auto one = LocalExecutorPoolBuilder(PoolPlacement::Unbound{1}).on_all_shards([&](Shard&) -> Co<void> {
+            ++ran;
+            co_return;
+        });
+        CHILD_REQUIRE(one);
+        one->join_all();
+        CHILD_REQUIRE(ran == 1);
+    });
+    CHECK(child.errors == "");
+    CHECK(child.exited_well());
+}
+
+TEST_CASE("a CPU that may not be used refuses the pool") {
+    auto pool = LocalExecutorPoolBuilder(PoolPlacement::Custom{{CpuSet({9999})}}).on_all_shards([](Shard&) {
+        return never();
+    });
+    REQUIRE_FALSE(pool);
+    CHECK(pool.error().text.find("9999") != std::string::npos);
+}
+
+TEST_CASE("an exception on one shard cancels the others and reaches join_all") {
+    std::atomic<int> dropped = 0;
+    struct Counter {
+        std::atomic<int>& count;
+        ~Counter() { ++count; }
+    };
+    auto pool = start_pool(3, [&](Shard& shard) -> Co<void> {
+        Counter counter{dropped};
+        co_await shard.everyone();
+        if (shard.id() == 1) throw std::runtime_error("shard 1 is ill");
+        co_await never();
+    });
+    CHECK_THROWS_WITH(pool.join_all(), "shard 1 is ill");
+    CHECK(dropped == 3);
+}
+
+TEST_CASE("an exception that nobody joins for is reported") {
+    Reports reports;
+    {
+        auto pool = start_pool(2, [](Shard& shard) -> Co<void> {
+            if (shard.id() == 0) throw std::runtime_error("unheard");
+            co_await never();
+        });
+    }
+    CHECK(Reports::texts == std::vector<std::string>{"unheard"});
+}
+
+TEST_CASE("R55: a pool that is joined by one of its own shards refuses, and lives on") {
+    std::optional<ExecutorPool<void>> pool;
+    std::atomic<bool> stands = false;
+    pool.emplace(start_pool(2, [&](Shard& shard) -> Co<void> {
+        wait_until([&] { return stands.load(); });
+        if (shard.id() == 0) CHECK_THROWS_AS(pool->join_all(), std::logic_error);
+        co_return;
+    }));
+    stands = true;
+    CHECK(pool->join_all().size() == 2);
+}
+
+TEST_CASE("request_stop() lets roots end by themselves, cancel() does not") {
+    for (bool gracefully : {true, false}) {
+        CAPTURE(gracefully);
+        auto pool = start_pool(2, [](Shard& shard) -> Co<int> {
+            co_await shard.stop_requested();
+            co_await sleep(1ms);
+            co_return 7;
+        });
+        gracefully ? pool.request_stop() : pool.cancel();
+        auto ends = pool.join_all();
+        CHECK(ends.size() == 2);
+        for (const auto& end : ends) CHECK(end == (gracefully ? std::optional(7) : std::nullopt));
+    }
+}
+
+TEST_CASE("a pool that is dropped cancels its shards") {
+    int drops = 0;
+    {
+        auto pool =
+            start_pool(1, [token = std::make_shared<Token>(drops)](Shard&) -> Co<void> { return never(); });
+    }
+    CHECK(drops == 1);
+}
+
+TEST_CASE("the first SIGTERM asks the pool to stop, a second cancels it") {
+    for (int signals : {1, 2}) {
+        CAPTURE(signals);
+        auto child = run_in_child([&] {
+            auto pool = LocalExecutorPoolBuilder(PoolPlacement::Unbound{2})
+                            .stop_on_signals()
+                            .on_all_shards([&](Shard& shard) -> Co<int> {
+                                co_await shard.stop_requested();
+                                if (signals == 2) co_await never();
+                                co_return 1;
+                            });
+            CHILD_REQUIRE(pool);
+            CHILD_REQUIRE(pool->pool().stage() == PoolStage::running);
+            kill(getpid(), SIGTERM);
+            wait_until([&] { return pool->pool().stage() >= PoolStage::stopping; });
+            if (signals == 2) kill(getpid(), SIGTERM);
+            auto ends = pool->join_all();
+            CHILD_REQUIRE(ends[1].has_value() == (signals == 1));
+        });
+        CHECK(child.errors == "");
+        CHECK(child.exited_well());
+    }
+}
+
+TEST_CASE("R30: a shard ends with operations in flight only after the kernel has given them back") {
+    // What becomes of those of a thread that just ends, when what they wait for comes:
+    {
+        Pipe pipe = make_pipe();
+        std::byte byte[1];
+        io_uring ring{};
+        std::thread([&] {
+            REQUIRE(io_uring_queue_init(8, &ring, 0) == 0);
+            io_uring_prep_read(io_uring_get_sqe(&ring), pipe.reader.get(), byte, 1, 0);
+            REQUIRE(io_uring_submit(&ring) == 1);
+        }).join();
+        REQUIRE(put(pipe.writer.get(), "x"));
+        io_uring_cqe* completion = nullptr;
+        REQUIRE(io_uring_wait_cqe(&ring, &completion) == 0);
+        CHECK(completion->res == -ECANCELED);
+        io_uring_queue_exit(&ring);
+    }
+    std::size_t before = open_descriptors();
+    {
+        auto pool = start_pool(2, [](Shard& shard) -> Co<void> {
+            auto listener = value_of(TcpListener::bind(value_of(SocketAddress::parse("127.0.0.1:0"))));
+            spawn_local([](TcpListener listener) -> Co<void> {
+                static_cast<void>(co_await listener.accept());
+            }(std::move(listener)))
+                .detach();
+            co_await shard.everyone();
+            co_await yield_now();
+            CHECK(Reactor::current().in_flight() > 0);
+        });
+        pool.join_all();
+    }
+    CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("R60: a task stays on its thread, and finds its executor there after each wait") {
+    auto pool = start_pool(2, [](Shard& shard) -> Co<void> {
+        auto thread = std::this_thread::get_id();
+        auto* executor = current_executor();
+        auto* freed = &recycle::free_lists;  // an address that a compiler may keep across a wait
+        for (int i = 0; i < 1000; ++i) {
+            co_await submit_to(1 - shard.id(), [] {});
+            REQUIRE(std::this_thread::get_id() == thread);
+            REQUIRE(current_executor() == executor);
+            REQUIRE(&recycle::free_lists == freed);
+        }
+    });
+    pool.join_all();
+}
