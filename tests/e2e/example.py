@@ -40,11 +40,13 @@ class Server:
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([programs / name, "127.0.0.1:0", *map(str, words)], stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        found = re.search(r"127\.0\.0\.1:(\d+)", line)
+        found, said = None, []
+        while not found and (line := self.process.stdout.readline()):
+            said.append(line)
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
         if not found:
             self.process.kill()
-            raise AssertionError(f"{name} does not say where it listens: {line!r} {self.errors()}")
+            raise AssertionError(f"{name} does not say where it listens: {said} {self.errors()}")
         self.port = int(found.group(1))
         self.address = f"127.0.0.1:{self.port}"
 

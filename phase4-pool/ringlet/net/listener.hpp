@@ -8,8 +8,8 @@
 
 namespace ringlet {
 
-// A socket bound to `address` that listens; with SO_REUSEADDR.
-Result<UniqueFd> open_listener(const SocketAddress& address, int backlog);
+// A socket bound to `address` that listens; with SO_REUSEADDR, and SO_REUSEPORT if the port is to be shared.
+Result<UniqueFd> open_listener(const SocketAddress& address, int backlog, bool shares_port = false);
 
 template <class S>
 class Listener {
@@ -19,6 +19,20 @@ public:
         auto socket = open_listener(address, backlog);
         if (!socket) return std::unexpected(socket.error());
         return Listener(SharedFd(std::move(*socket)));
+    }
+
+    // The same, for a port that other listeners share, each of a shard of its own: the kernel deals out the
+    // connections among them, by a hash of the client's address.
+    static Result<Listener> bind_shared(const SocketAddress& address, int backlog = 4096) {
+        auto socket = open_listener(address, backlog, true);
+        if (!socket) return std::unexpected(socket.error());
+        return Listener(SharedFd(std::move(*socket)));
+    }
+
+    // The next connection, as a descriptor that another shard may make a stream of (Stream::adopt).
+    auto accept_descriptor() {
+        return poll_fn(
+            [acceptor = acceptor_.get()](Context& context) { return acceptor->poll_accept(context); });
     }
 
     // The next connection. Dropping the future loses none.

@@ -16,12 +16,19 @@ StartError of_shard(ShardId id, const StartError& error) {
     return {error.code, "shard " + std::to_string(id) + ": " + error.text};
 }
 
+// A signal so soon after another is the same wish: timeout(1), for one, tells first the process and then its
+// group.
+constexpr std::chrono::milliseconds same_wish{200};
+
 // Runs on shard 0, beside its root, until the executor ends.
 Co<void> stop_when_told(Pool& pool, Async<> signals) {
+    std::optional<Time> asked;
     while (true) {
         signalfd_siginfo signal;
         if (!co_await signals.read(std::as_writable_bytes(std::span(&signal, 1)))) co_return;
-        pool.stage() == PoolStage::running ? pool.request_stop() : pool.cancel();
+        if (asked && Clock::now() - *asked > same_wish) pool.cancel();
+        if (!asked) asked = Clock::now();
+        pool.request_stop();
     }
 }
 

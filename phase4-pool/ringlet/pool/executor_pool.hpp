@@ -128,7 +128,7 @@ public:
     // Threads for spawn_blocking(), shared by all shards; 4 on all CPUs if not set.
     LocalExecutorPoolBuilder& blocking(unsigned threads_max,
                                        Placement placement = Placement::Fenced{allowed_cpus()});
-    // SIGINT and SIGTERM stop the pool: the first asks, as request_stop(), the second cancels. They are
+    // SIGINT and SIGTERM stop the pool: the first asks, as request_stop(), one that comes later cancels. They are
     // blocked in the calling thread, and in those that it starts from now on.
     LocalExecutorPoolBuilder& stop_on_signals();
 

@@ -140,6 +140,8 @@ private:
             } else {
                 value_.emplace(call_stored(*fn_));
             }
+        } catch (CallError why) {
+            why_ = why;
         } catch (...) {
             error_ = std::current_exception();
         }
@@ -224,7 +226,8 @@ auto Submitted<Fn>::timeout(Duration longest) && {
     return TimedSubmitted<Fn>(std::move(*this), after(Clock::now(), longest));
 }
 
-// `fn` is moved to the shard and called there, once; it returns a value or a future.
+// `fn` is moved to the shard and called there, once; it returns a value or a future. What it throws is thrown
+// to who awaits the call; a CallError is returned to them.
 template <class Fn>
 Submitted<std::decay_t<Fn>> submit_to(ShardId shard, Fn&& fn) {
     return {Shard::current().pool().shard(shard), std::decay_t<Fn>(std::forward<Fn>(fn))};

@@ -1,0 +1,1 @@
+../../phase2-io-uring/examples/http_connection.hpp
