@@ -1,6 +1,6 @@
 // libFuzzer target: whatever arrives, http::parse() stays inside the bytes, judges them alike however they
 // are cut, and reads back what it accepted. The rules are in tests/common/http_request_rules.hpp;
-// run_http_request.sh runs it.
+// run.sh runs it.
 #include "http_request_rules.hpp"
 
 #include <cstdio>

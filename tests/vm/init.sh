@@ -4,9 +4,10 @@
 # and powers off. pack.sh makes it /init of the initramfs. What it says goes to the second serial port, where machine.py
 # reads it; errors and the kernel's own words go to the first.
 #
-# The suites find a device that polls in their environment:
+# The suites find in their environment what the machine has:
 #   RINGLET_POLLED_DEVICE  a whole block device, zeroed when the machine starts, to read and to overwrite
 #   RINGLET_POLLED_FOLDER  an empty folder of an ext4 file system on such a device
+#   RINGLET_TWO_NODES      set, since it has two NUMA nodes with as many CPUs each, and a socket for each
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t devtmpfs none /dev
@@ -32,7 +33,8 @@ device_of() {
 disk=$(device_of disk)
 RINGLET_POLLED_DEVICE=$(device_of scratch)
 RINGLET_POLLED_FOLDER=/mnt/nvme
-export RINGLET_POLLED_DEVICE RINGLET_POLLED_FOLDER
+RINGLET_TWO_NODES=1
+export RINGLET_POLLED_DEVICE RINGLET_POLLED_FOLDER RINGLET_TWO_NODES
 mount -t ext4 "$disk" /disk
 for folder in dev proc sys; do mount --bind "/$folder" "/disk/$folder"; done
 ip link set lo up

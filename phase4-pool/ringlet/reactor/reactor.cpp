@@ -186,10 +186,10 @@ Result<Unparker> Reactor::unparker() {
 }
 
 // At once, not with what else this turn submits: the sleeper's core stands idle.
-bool Reactor::wake_ring(int ring, std::shared_ptr<Doorbell> sleeper) noexcept {
+bool Reactor::wake_ring(int ring, const std::shared_ptr<Doorbell>& sleeper) noexcept {
     if (ring < 0) return false;
     try {
-        auto message = std::make_unique<RingMessage>(ring, std::move(sleeper));
+        auto message = std::make_unique<RingMessage>(ring, sleeper);
         main_.submit(*message);
         static_cast<void>(message.release());
     } catch (const std::bad_alloc&) {

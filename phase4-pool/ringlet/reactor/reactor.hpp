@@ -39,7 +39,7 @@ public:
     PreemptWords preempt_words() const noexcept override { return latency_words_; }
     void arm_preempt(CycleTime until, bool others_ready) noexcept override;
     Result<Unparker> unparker() override;
-    bool wake_ring(int ring, std::shared_ptr<Doorbell> sleeper) noexcept override;
+    bool wake_ring(int ring, const std::shared_ptr<Doorbell>& sleeper) noexcept override;
     ParkStats park_stats() const noexcept override;
 
     // Of the class of the running queue: those of queues whose latency matters are kept apart, since they
