@@ -206,6 +206,34 @@ TEST_CASE("an unparker that outlives its executor does nothing") {
     copy.unpark();
 }
 
+TEST_CASE("one unpark() does not keep an executor that spins from ever sleeping again") {
+    auto thread = LocalExecutorBuilder()
+                      .placement(Placement::Fixed{allowed_cpus().front()})
+                      .spin_before_park(20us)
+                      .spawn([]() -> Co<void> {
+                          value_of(current_executor()->unparker()).unpark();
+                          co_await sleep(1ms);
+                          std::uint64_t before = current_executor()->stats().parks;
+                          co_await sleep(20ms);
+                          CHECK(current_executor()->stats().parks > before);
+                      });
+    REQUIRE(thread);
+    thread->join();
+}
+
+TEST_CASE("an operation that completes as it is submitted is not waited for by spinning") {
+    auto thread = LocalExecutorBuilder()
+                      .placement(Placement::Fixed{allowed_cpus().front()})
+                      .spin_before_park(100ms)
+                      .spawn([]() -> Co<void> {
+                          Duration before = cpu_time();
+                          for (int i = 0; i < 10; ++i) co_await round_trip();
+                          CHECK(cpu_time() - before < 100ms);
+                      });
+    REQUIRE(thread);
+    thread->join();
+}
+
 TEST_CASE("spinning before the sleep finds what comes soon, and is for bound executors only") {
     auto refused = LocalExecutorBuilder().spin_before_park(100us).make();
     REQUIRE_FALSE(refused);

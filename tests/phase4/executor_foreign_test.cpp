@@ -90,6 +90,23 @@ TEST_CASE("R45: a wake between the announcement and the sleep is not lost") {
     CHECK(windows == 1);
 }
 
+TEST_CASE("R45: a wake before the announcement lets the sleep pass") {
+    auto executor = make_executor();
+    ForeignEvent event;
+    bool woken = false;
+    executor
+        ->spawn_local([&]() -> Co<void> {
+            co_await event.wait();
+            woken = true;
+        })
+        .detach();
+    settle(*executor);
+    std::thread([&] { event.open(); }).join();
+    // Nothing else could end the sleep that this turn may go to.
+    executor->turn(true);
+    CHECK(woken);
+}
+
 TEST_CASE("R45: two threads that park and wake each other in turn never lose a wake") {
     constexpr int rounds = 20'000;
     struct Side {
@@ -147,6 +164,35 @@ TEST_CASE("R46: a foreign waker that outlives its executor, and the thread of th
     ForeignWaker copy = waker;
     waker.wake();
     std::thread([waker = std::move(waker)] { waker.wake(); }).join();
+}
+
+TEST_CASE("R46: a wake that its executor does not live to see, from a waker that is gone, does nothing") {
+    ForeignEvent event;
+    auto executor = make_executor();
+    executor->spawn_local([&]() -> Co<void> { co_await event.wait(); }).detach();
+    settle(*executor);
+    std::thread([&] { event.open(); }).join();  // wakes, and drops the waker
+    executor.reset();
+}
+
+TEST_CASE("R46: who is refused sees all that the owner did before it closed") {
+    // For thread sanitizer, which knows no other order between the two threads than the inbox gives.
+    struct Probe final : Message {
+        void arrive() noexcept override {}
+    };
+    for (int round = 0; round < 200; ++round) {
+        Inbox inbox;
+        int left_by_owner = 0;
+        std::thread poster([&] {
+            std::vector<std::unique_ptr<Probe>> posted;
+            do posted.push_back(std::make_unique<Probe>());
+            while (inbox.post(*posted.back()) != Inbox::Posted::refused && posted.size() < 10'000'000);
+            CHECK(left_by_owner == 7);
+        });
+        left_by_owner = 7;
+        inbox.close();
+        poster.join();
+    }
 }
 
 TEST_CASE("R47: threads that copy, call and drop one waker leave a task that is freed once") {
@@ -208,6 +254,18 @@ TEST_CASE("while a foreign waker lives the executor waits; after that a root tha
     });
     CHECK_THROWS_AS(executor->run(event.wait()), Deadlock);
     other.join();
+}
+
+TEST_CASE("a message that waits is delivered before an executor that nobody knows calls it a deadlock") {
+    auto executor = make_executor();
+    Event event;
+    struct Opens final : Message {
+        explicit Opens(Event& event) : event_(event) {}
+        void arrive() noexcept override { event_.open(); }
+        Event& event_;
+    } opens(event);
+    CHECK(value_of(executor->unparker()).post(opens));
+    executor->run(event.wait());
 }
 
 TEST_CASE("the inbox delivers in the order of posting, and refuses once it is closed") {

@@ -131,6 +131,47 @@ TEST_CASE("a function whose executor is gone ends quietly") {
     wait_until([&] { return ended == 1; });
 }
 
+TEST_CASE("a future of the pool may outlive its executor, whatever has become of its function") {
+    BlockingPool pool(1);
+    std::atomic<bool> release = false;
+    std::atomic<bool> began = false;
+    int drops = 0;
+    {
+        auto running = pool.spawn([&] {
+            began = true;
+            wait_until([&] { return release.load(); });
+            return 1;
+        });
+        auto queued = pool.spawn([token = Token(drops)] {});
+        {
+            auto executor = make_executor();
+            executor->run([&]() -> Co<void> {
+                CHECK_FALSE(co_await poll_once(running));
+                CHECK_FALSE(co_await poll_once(queued));
+                wait_until([&] { return began.load(); });
+            });
+        }
+        release = true;
+    }
+    CHECK(drops == 1);
+}
+
+TEST_CASE("an exception that nobody awaits is reported, whenever the future goes") {
+    Reports reports;
+    BlockingPool pool(1);
+    auto executor = make_executor();
+    executor->run([&]() -> Co<void> {
+        auto failing = [] { throw std::runtime_error("unheard"); };
+        {
+            auto job = pool.spawn(failing);
+            CHECK_FALSE(co_await poll_once(job));
+            co_await pool.spawn([] {});  // the one before is home by now
+            co_await yield_now();
+        }
+        CHECK(Reports::texts.size() == 1);
+    });
+}
+
 TEST_CASE("blocking threads of a bound executor run on all CPUs that the process may use") {
     BlockingPool pool(1);
     auto executor =

@@ -77,6 +77,28 @@ TEST_CASE("a T that its shard has closed is an error for who asks, and it died a
     pool.join_all();
 }
 
+TEST_CASE("a T that is closed lives as long as a call that waits on it") {
+    std::atomic<bool> calling = false;
+    int drops = 0;
+    Sharded<Token> tokens(2);
+    auto pool = start_pool(2, [&](Shard& shard) -> Co<void> {
+        int others = 0;
+        auto mine = co_await tokens.open(Token(shard.id() == 1 ? drops : others));
+        if (shard.id() == 1) {
+            while (!calling) co_await yield_now();
+            co_return;  // closes its Token
+        }
+        auto waits = [&](Token&) -> Co<int> {
+            calling = true;
+            co_await sleep(20ms);
+            co_return drops;
+        };
+        CHECK(co_await tokens.at(1, waits) == 0);
+    });
+    pool.join_all();
+    CHECK(drops == 1);
+}
+
 TEST_CASE("a function that is run at the owner may wait there") {
     Sharded<int> numbers(2);
     auto pool = start_pool(2, [&](Shard& shard) -> Co<void> {

@@ -14,6 +14,7 @@ run_tour() {
     tour_futures
     [[ ! -d phase2-io-uring ]] || tour_io_uring
     [[ ! -d phase3-scheduling ]] || tour_scheduling
+    [[ ! -d phase4-pool ]] || tour_pool
     print_table "$((SECONDS - started))"
 }
 
@@ -113,6 +114,10 @@ serve_http() {
     start_server "$programs/http_server" || return 1
     ask /plaintext 'Hello, World! (200 text/plain)' || return 1
     ask /json '{"message":"Hello, World!"} (200 application/json)' || return 1
+    load_with_wrk
+}
+
+load_with_wrk() {
     wrk -t1 -c32 -d3s "http://$address/plaintext" >"$workplace/wrk" || return 1
     sed 's/^/   | /' "$workplace/wrk"
     ! grep -qE 'Socket errors|Non-2xx' "$workplace/wrk" || return 1
@@ -195,4 +200,46 @@ draw_trace() {
     show "$programs/trace_me" --trace build/tour/trace.json --timeline build/tour/timeline.svg || return 1
     python3 -m json.tool build/tour/trace.json /dev/null || return 1
     seen='build/tour/trace.json (for ui.perfetto.dev), build/tour/timeline.svg'
+}
+
+# --- Phase 4 -----------------------------------------------------------------------------------
+
+tour_pool() {
+    programs=$build/subprojects/phase4-pool
+    local look=phase4-pool/examples library=phase4-pool/ringlet
+    step "where shards run" "$look/placement.cpp, $library/pool/pool_placement.hpp" \
+        "this machine's CPUs, and where each kind of pool would put its shards" \
+        expect '^ +0 +[0-9]+ .*' "$programs/placement"
+    step "three schedulers" "$look/three_schedulers.cpp, $look/schedulers" \
+        "one shared queue, one per core, work stealing: even and skewed loads" compare_schedulers
+    step "HTTP on every core" "$look/sharded_http.cpp, $library/pool/executor_pool.hpp" \
+        "phase 2's server on each shard, one port for all: curl and wrk" serve_sharded_http
+    step "a key-value server" "$look/sharded_kv.cpp, $library/pool/submit_to.hpp" \
+        "keys owned by shards, the Redis protocol: redis-cli and redis-benchmark" serve_keys
+}
+
+compare_schedulers() {
+    mkdir -p build/tour
+    show "$programs/three_schedulers" --svg build/tour/schedulers.svg || return 1
+    seen=$(tail -n 1 "$workplace/output")
+}
+
+serve_sharded_http() {
+    start_server "$programs/sharded_http" || return 1
+    ask /json '{"message":"Hello, World!"} (200 application/json)' || return 1
+    load_with_wrk
+}
+
+serve_keys() {
+    start_server "$programs/sharded_kv" || return 1
+    local host=${address%:*} port=${address#*:} got
+    for words in "SET greeting hello" "GET greeting" "INCR visits" "MGET greeting visits" "DBSIZE"; do
+        # shellcheck disable=SC2086  # a command is words
+        got=$(redis-cli -h "$host" -p "$port" $words | tr '\n' ' ') || return 1
+        printf '   redis-cli %s: %s\n' "$words" "$got"
+    done
+    [[ $got == '2 ' ]] || return 1
+    redis-benchmark -h "$host" -p "$port" -q -n 50000 -t get,set -P 16 | tr '\r' '\n' | grep summary | sed 's/^/   | /'
+    expect 'GET: [0-9.]+ requests per second' \
+        redis-benchmark -h "$host" -p "$port" -q -n 50000 -t get -P 16
 }

@@ -103,6 +103,8 @@ void RingDriver::poll() noexcept {
 
 void RingDriver::wait(std::optional<Time> deadline) noexcept {
     work_off_backlog();
+    // What is not with the kernel cannot end the sleep, and the wake that it was to be would be lost.
+    if (!backlog_.empty()) deadline = std::min(deadline.value_or(Time::max()), after(Clock::now(), back_off));
     enter(true, deadline);
     reap();
 }

@@ -117,9 +117,11 @@ private:
     void expire_timers() noexcept;
     void begin_turn() noexcept;
     std::optional<Time> earliest_timer() const noexcept;
-    bool may_be_unparked() const noexcept { return doorbell_ && doorbell_->has_holders(); }
+    bool may_be_unparked() const noexcept {
+        return doorbell_ && (doorbell_->has_holders() || doorbell_->is_rung());
+    }
     bool has_news() const noexcept;
-    bool spin() noexcept;
+    bool spin(Recheck recheck) noexcept;
     bool spin_until(CycleTime give_up) const noexcept;
     bool sleep(Recheck recheck);
 

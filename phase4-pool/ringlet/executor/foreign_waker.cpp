@@ -27,7 +27,7 @@ void WakeMessage::arrive() noexcept {
 void ForeignTask::release() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
     if (home_.leads_here()) {
-        unlink();
+        if (is_linked()) unlink();  // else the executor is at its end and has let go already
         delete this;
         return;
     }
@@ -46,6 +46,7 @@ ForeignWaker::ForeignWaker(const Waker& waker) {
     LocalExecutor& executor = require_executor();
     Result<Unparker> home = executor.unparker();
     if (!home) throw std::system_error(home.error());
+    RINGLET_CHECK(home->inbox(), "this executor's parker cannot be woken by other threads");
     task_ = new ForeignTask(std::move(*home), waker);
     executor.note_foreign(*task_);
 }

@@ -8,18 +8,19 @@ namespace ringlet {
 
 Inbox::Posted Inbox::post(Message& message) noexcept {
     std::atomic_ref head(head_);
-    std::uintptr_t before = head.load(std::memory_order_relaxed);
+    // Acquire: who is refused may free the message, and sees all that the owner did to it before it closed.
+    std::uintptr_t before = head.load(std::memory_order_acquire);
     do {
         if (before == closed) return Posted::refused;
         message.next_ = reinterpret_cast<Message*>(before);
         hook::point("inbox: post");
     } while (!head.compare_exchange_weak(before, reinterpret_cast<std::uintptr_t>(&message),
-                                         std::memory_order_seq_cst, std::memory_order_relaxed));
+                                         std::memory_order_seq_cst, std::memory_order_acquire));
     return before == empty ? Posted::first : Posted::more;
 }
 
 void Inbox::deliver_and_leave(std::uintptr_t state) noexcept {
-    std::uintptr_t head = std::atomic_ref(head_).exchange(state, std::memory_order_acquire);
+    std::uintptr_t head = std::atomic_ref(head_).exchange(state, std::memory_order_acq_rel);
     if (head == closed) return;
     Message* oldest = nullptr;
     for (Message* next = reinterpret_cast<Message*>(head); next;) {

@@ -122,8 +122,12 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
             trace->add_task(TraceEvent::run, task.id(), queue.index_);
         std::move(task).run();
         ++visited;
-        // Asked after a task and not before, so that each turn makes progress.
-        preempted = preempt_words_.is_set();
+        // Asked after a task and not before, so that each turn makes progress. A message alone is no reason
+        // to end the turn: what it makes ready gets its turn as if it had been woken from here.
+        if (preempt_words_.is_set()) [[unlikely]] {
+            if (preempt_words_.has_mail()) inbox_->deliver();
+            preempted = preempt_words_.is_set();
+        }
     }
     charge_running(CycleClock::now());
     queue.stats_.count_turn(visited, preempted);

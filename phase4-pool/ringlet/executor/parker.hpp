@@ -72,7 +72,9 @@ public:
 
     // Ends the sleep of another executor in the ring of this number; should the kernel refuse, by its
     // doorbell. False if this parker cannot.
-    virtual bool wake_ring(int /*ring*/, const std::shared_ptr<Doorbell>& /*sleeper*/) noexcept { return false; }
+    virtual bool wake_ring(int /*ring*/, const std::shared_ptr<Doorbell>& /*sleeper*/) noexcept {
+        return false;
+    }
 
     // After all tasks are gone: waits until nothing outside refers to this parker any more.
     virtual void drain() noexcept {}

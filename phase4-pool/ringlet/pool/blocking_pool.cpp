@@ -10,11 +10,23 @@
 
 namespace ringlet {
 
+BlockingJob::~BlockingJob() {
+    if (error_) report_unhandled_exception(std::move(error_));
+}
+
 void BlockingJob::arrive() noexcept {
     done_ = true;
-    if (!abandoned_) return std::move(waker_).wake();
-    if (error_) report_unhandled_exception(std::move(error_));
-    delete this;
+    std::move(waker_).wake();
+    release();
+}
+
+void BlockingJob::release() noexcept {
+    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+BlockingPool::BlockingPool(unsigned threads_max, Placement placement)
+    : threads_max_(threads_max), placement_(std::move(placement)) {
+    RINGLET_CHECK(threads_max > 0, "a blocking pool without threads would never run anything");
 }
 
 BlockingPool::~BlockingPool() {
@@ -35,9 +47,11 @@ unsigned BlockingPool::threads() noexcept {
 void BlockingPool::submit(BlockingJob& job) {
     Result<Unparker> home = require_executor().unparker();
     if (!home) throw std::system_error(home.error());
+    RINGLET_CHECK(home->inbox(), "this executor's parker cannot be woken by other threads");
     std::lock_guard lock(mutex_);
     if (waiting_ >= idle_ && threads_.size() < threads_max_) start_thread();
     job.home_ = std::move(*home);
+    job.holders_.fetch_add(1, std::memory_order_relaxed);
     queue_.push_back(job);
     ++waiting_;
     has_work_.notify_one();
@@ -54,18 +68,18 @@ void BlockingPool::start_thread() {
 }
 
 void BlockingPool::abandon(BlockingJob& job) noexcept {
-    bool is_out = job.home_.inbox() && !job.done_;
-    if (is_out) {
+    job.waker_ = Waker();
+    bool is_queued = false;
+    {
         std::lock_guard lock(mutex_);
-        if (!job.is_linked()) {
-            job.abandoned_ = true;
-            job.waker_ = Waker();
-            return;
+        is_queued = job.is_linked();
+        if (is_queued) {
+            job.unlink();
+            --waiting_;
         }
-        job.unlink();
-        --waiting_;
     }
-    delete &job;
+    if (is_queued) job.release();
+    job.release();
 }
 
 void BlockingPool::work() noexcept {
@@ -88,7 +102,7 @@ void BlockingPool::work() noexcept {
         lock.unlock();
         job.run();
         // A copy: once it is posted, the job may be gone.
-        if (Unparker home = job.home_; !home.post(job)) delete &job;
+        if (Unparker home = job.home_; !home.post(job)) job.release();
         lock.lock();
     }
 }

@@ -11,6 +11,7 @@
 #include <ringlet/executor/unparker.hpp>
 #include <ringlet/pool/called.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <memory>
@@ -33,7 +34,7 @@ public:
     void set_waker(const Waker& waker) noexcept { waker_.remember(waker); }
 
 protected:
-    virtual ~BlockingJob() = default;
+    virtual ~BlockingJob();
 
     // On a thread of the pool.
     virtual void run() noexcept = 0;
@@ -44,20 +45,21 @@ private:
     friend class BlockingPool;
 
     void arrive() noexcept override;
+    void release() noexcept;
 
     // Home thread only:
     Unparker home_;
     Waker waker_;
     bool done_ = false;
-    bool abandoned_ = false;
+    // Any thread (atomic): the future, and the pool until the job is home again.
+    std::atomic<int> holders_ = 1;
 };
 
 class BlockingPool {
 public:
     // Starts at most so many threads, each when it is needed and no other is idle; they run on all CPUs that
     // the process may use, unless told otherwise.
-    explicit BlockingPool(unsigned threads_max, Placement placement = Placement::Fenced{allowed_cpus()})
-        : threads_max_(threads_max), placement_(std::move(placement)) {}
+    explicit BlockingPool(unsigned threads_max, Placement placement = Placement::Fenced{allowed_cpus()});
     BlockingPool(const BlockingPool&) = delete;
     BlockingPool& operator=(const BlockingPool&) = delete;
     // Waits for the functions that are running.
@@ -67,7 +69,8 @@ public:
     class [[nodiscard]] Blocking;
 
     // Calls `fn` on a thread of the pool. Await the result; what it throws is thrown there. Dropped before a
-    // thread has begun, it does not run; dropped later, its result is dropped.
+    // thread has begun, it does not run; dropped later, its result is dropped and its
+    // exception reported.
     template <class Fn>
     Blocking<std::decay_t<Fn>> spawn(Fn&& fn) {
         return {*this, std::decay_t<Fn>(std::forward<Fn>(fn))};

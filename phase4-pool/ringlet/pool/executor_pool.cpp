@@ -44,10 +44,24 @@ std::expected<UniqueFd, StartError> catch_stop_signals() {
     return std::move(*fd);
 }
 
+// Whether the shards that stand may run: said once, whatever happens.
+struct Decision {
+    std::promise<bool> made;
+    bool is_made = false;
+
+    void make(bool all_stand) {
+        if (!std::exchange(is_made, true)) made.set_value(all_stand);
+    }
+};
+struct DecideNo {
+    Decision& decision;
+    ~DecideNo() { decision.make(false); }
+};
+
 // The executor of a shard whose thread this is, with all that the pool gives it.
 std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const LocalExecutorBuilder& builder,
                                                                         Shard& shard, Unparker& address,
-                                                                        UniqueFd signals) {
+                                                                        UniqueFd signals) try {
     auto executor = builder.make();
     if (!executor) return std::unexpected(executor.error());
     auto unparker = (*executor)->unparker();
@@ -60,6 +74,8 @@ std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const Lo
         (*executor)->spawn_local(stop_when_told(shard.pool(), std::move(*readable))).detach();
     }
     return executor;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(StartError{std::make_error_code(std::errc::not_enough_memory), "out of memory"});
 }
 
 }  // namespace
@@ -109,11 +125,13 @@ std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(std::shar
         if (!caught) return std::unexpected(caught.error());
         signals = std::move(*caught);
     }
-    std::promise<bool> decision;
-    std::shared_future<bool> all_stand(decision.get_future());
+    Decision decision;
+    std::shared_future<bool> all_stand(decision.made.get_future());
     std::vector<std::future<Started>> starts;
     std::optional<StartError> error;
     PoolThreads threads(pool, {});
+    // Dies before the threads, which are joined then: they must not wait for a decision that nobody makes.
+    DecideNo unless_decided{decision};
     for (ShardId id = 0; id < pool->size() && !error; ++id) {
         std::promise<Started> made;
         starts.push_back(made.get_future());
@@ -133,7 +151,7 @@ std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(std::shar
         Started stands = starts[id].get();
         if (!stands && !error) error = of_shard(id, stands.error());
     }
-    decision.set_value(!error);
+    decision.make(!error);
     if (error) return std::unexpected(*error);  // joins those that stand
     return threads;
 }
@@ -159,6 +177,7 @@ void LocalExecutorPoolBuilder::run_shard(const LocalExecutorBuilder& builder, Po
 
 PoolThreads::~PoolThreads() {
     if (!pool_) return;
+    RINGLET_CHECK(!current_executor(), "a pool was destroyed inside an executor: that would not end");
     pool_->cancel();
     for (std::thread& thread : threads_) {
         if (thread.joinable()) thread.join();

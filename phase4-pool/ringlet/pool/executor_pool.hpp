@@ -72,8 +72,8 @@ public:
     void request_stop() const noexcept { pool_->request_stop(); }
     void cancel() const noexcept { pool_->cancel(); }
 
-    // Any plain thread: calls `fn` as a task of the shard; it returns a value or a future. What it throws
-    // comes out of get(); if the shard ends first, get() throws std::future_error (broken_promise).
+    // Any plain thread: calls `fn` as a task of the shard; it returns a value or a future. get() on what this
+    // gives waits for the end.
     template <class Fn>
     auto submit_to(ShardId shard, Fn&& fn) const;
 
@@ -128,8 +128,8 @@ public:
     // Threads for spawn_blocking(), shared by all shards; 4 on all CPUs if not set.
     LocalExecutorPoolBuilder& blocking(unsigned threads_max,
                                        Placement placement = Placement::Fenced{allowed_cpus()});
-    // SIGINT and SIGTERM stop the pool: the first asks, as request_stop(), one that comes later cancels. They are
-    // blocked in the calling thread, and in those that it starts from now on.
+    // SIGINT and SIGTERM stop the pool: the first asks, as request_stop(), one that comes later cancels. They
+    // are blocked in the calling thread, and in those that it starts from now on.
     LocalExecutorPoolBuilder& stop_on_signals();
 
     // Starts all shards and runs on each, as its root, what `fn(shard)` returns. Returns once they all stand;

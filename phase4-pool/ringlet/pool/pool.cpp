@@ -1,5 +1,6 @@
 #include <ringlet/pool/pool.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace ringlet {
@@ -20,11 +21,17 @@ void Shard::leave() noexcept {
     if (pool_.roots_.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_.advance(PoolStage::finished);
 }
 
+// In the one order of all calls there is a last one, and that one finds that all have met.
 Shard::Until Shard::everyone() noexcept {
-    std::uint64_t wanted = ++meetings_ * pool_.size();
-    // Who comes last tells the others; it has no need to wait itself.
-    if (pool_.arrivals_.fetch_add(1, std::memory_order_acq_rel) + 1 == wanted) pool_.tell_all();
-    return {*this, PoolStage::running, wanted};
+    std::uint64_t mine = meetings_.fetch_add(1, std::memory_order_seq_cst) + 1;
+    if (pool_.have_met(mine)) pool_.tell_all();
+    return {*this, PoolStage::running, mine};
+}
+
+bool Pool::have_met(std::uint64_t times) const noexcept {
+    return std::ranges::all_of(shards_, [times](const std::unique_ptr<Shard>& shard) {
+        return shard->meetings_.load(std::memory_order_seq_cst) >= times;
+    });
 }
 
 Pool::Pool(std::vector<ShardPlacement> placements, unsigned blocking_threads, Placement blocking_placement)

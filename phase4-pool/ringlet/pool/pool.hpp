@@ -51,8 +51,8 @@ public:
     Until stop_requested() noexcept;
     // Ready once the pool has come so far.
     Until reached(PoolStage stage) noexcept;
-    // Ready once all shards have called it as often as this one has: none is past this line before all are at
-    // it. For roots; one that returns without it leaves the others waiting.
+    // Ready once each shard has called it as often as this one has by now: none is past this line before all
+    // are at it. For roots; one that returns without it leaves the others waiting.
     Until everyone() noexcept;
 
 private:
@@ -80,8 +80,9 @@ private:
     News news_{*this};
     // Owner thread only:
     WaitList waiting_;
-    std::uint64_t meetings_ = 0;  // calls of everyone()
     bool has_left_ = false;
+    // Written by the owner, read by any (atomic):
+    std::atomic<std::uint64_t> meetings_ = 0;  // calls of everyone()
 
     // The root has ended, or never begun.
     void leave() noexcept;
@@ -113,14 +114,15 @@ private:
 
     void advance(PoolStage stage) noexcept;
     void tell_all() noexcept;
+    // Each shard has called everyone() so often.
+    bool have_met(std::uint64_t times) const noexcept;
 
     const std::vector<ShardPlacement> placements_;
     std::vector<std::unique_ptr<Shard>> shards_;
     BlockingPool blocking_;
     // Any thread (atomic):
     std::atomic<PoolStage> stage_ = PoolStage::running;
-    std::atomic<unsigned> roots_;              // that have not ended
-    std::atomic<std::uint64_t> arrivals_ = 0;  // at everyone(), of all shards
+    std::atomic<unsigned> roots_;  // that have not ended
     // Guarded by mutex_:
     std::mutex mutex_;
     std::exception_ptr error_;
@@ -130,8 +132,8 @@ class [[nodiscard]] Shard::Until {
 public:
     using Output = void;
 
-    Until(Shard& shard, PoolStage stage, std::uint64_t arrivals) noexcept
-        : shard_(shard), stage_(stage), arrivals_(arrivals) {}
+    Until(Shard& shard, PoolStage stage, std::uint64_t meetings) noexcept
+        : shard_(shard), stage_(stage), meetings_(meetings) {}
     Until(Until&&) noexcept = default;
     ~Until() {
         if (waiter_.is_involved()) shard_.waiting_.leave(waiter_);
@@ -145,13 +147,12 @@ public:
 
 private:
     bool is_reached() const noexcept {
-        return shard_.pool_.stage() >= stage_ &&
-               shard_.pool_.arrivals_.load(std::memory_order_acquire) >= arrivals_;
+        return shard_.pool_.stage() >= stage_ && shard_.pool_.have_met(meetings_);
     }
 
     Shard& shard_;
     PoolStage stage_;
-    std::uint64_t arrivals_;
+    std::uint64_t meetings_;
     Waiter waiter_;
 };
 

@@ -33,11 +33,11 @@ public:
     private:
         friend class Sharded;
         struct Close {
-            void operator()(std::unique_ptr<T>* place) const noexcept { place->reset(); }
+            void operator()(std::shared_ptr<T>* place) const noexcept { place->reset(); }
         };
-        explicit Mine(std::unique_ptr<T>& place) noexcept : place_(&place) {}
+        explicit Mine(std::shared_ptr<T>& place) noexcept : place_(&place) {}
 
-        std::unique_ptr<std::unique_ptr<T>, Close> place_;
+        std::unique_ptr<std::shared_ptr<T>, Close> place_;
     };
 
     explicit Sharded(unsigned shards) : places_(shards) {}
@@ -48,9 +48,9 @@ public:
         Shard& shard = Shard::current();
         RINGLET_CHECK(shard.pool().size() == places_.size(),
                       "a Sharded is for as many shards as its pool has");
-        std::unique_ptr<T>& place = places_[shard.id()];
+        std::shared_ptr<T>& place = places_[shard.id()];
         RINGLET_CHECK(!place, "a shard opened its T twice");
-        place = std::make_unique<T>(std::move(args)...);
+        place = std::make_shared<T>(std::move(args)...);
         Mine mine(place);
         co_await shard.everyone();
         co_return std::move(mine);
@@ -68,9 +68,10 @@ public:
     // Calls `fn(T&)` on a shard and awaits what it returns there, a value or a future: as submit_to().
     template <class Fn>
     auto at(ShardId shard, Fn fn) {
-        return submit_to(shard, [this, shard, fn = std::move(fn)]() mutable {
-            if (!places_[shard]) throw CallError::shard_gone;
-            return fn(*places_[shard]);
+        return submit_to(shard, [this, shard, fn = std::move(fn), held = std::shared_ptr<T>()]() mutable {
+            held = places_[shard];
+            if (!held) throw CallError::shard_gone;
+            return fn(*held);
         });
     }
     template <class Key, class Fn>
@@ -79,7 +80,8 @@ public:
     }
 
 private:
-    std::vector<std::unique_ptr<T>> places_;  // each touched by its shard only
+    // Each touched by its shard only. A call that waits there shares its T, which may be closed meanwhile.
+    std::vector<std::shared_ptr<T>> places_;
 };
 
 }  // namespace ringlet

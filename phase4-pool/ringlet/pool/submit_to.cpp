@@ -5,7 +5,10 @@ namespace ringlet {
 void CallMessage::start() noexcept {
     RINGLET_CHECK(!started_, "a call was started twice");
     started_ = true;
-    if (!target_.address().post(*this)) home_again_ = true;
+    holders_.fetch_add(1, std::memory_order_relaxed);
+    if (target_.address().post(*this)) return;
+    home_again_ = true;
+    release();
 }
 
 void CallMessage::arrive() noexcept { homeward_ ? come_home() : run_at_target(); }
@@ -45,11 +48,8 @@ void CallMessage::Cancellation::arrive() noexcept {
 
 void CallMessage::come_home() noexcept {
     home_again_ = true;
-    if (abandoned_) {
-        if (error_) report_unhandled_exception(std::move(error_));
-        return release();
-    }
     std::move(waker_).wake();
+    release();
 }
 
 void CallMessage::cancel() noexcept {
@@ -63,10 +63,13 @@ void CallMessage::cancel() noexcept {
 }
 
 void CallMessage::abandon() noexcept {
-    if (!started_ || home_again_) return release();
-    abandoned_ = true;
     waker_ = Waker();
-    cancel();
+    if (started_) cancel();
+    release();
+}
+
+CallMessage::~CallMessage() {
+    if (error_) report_unhandled_exception(std::move(error_));
 }
 
 void CallMessage::release() noexcept {

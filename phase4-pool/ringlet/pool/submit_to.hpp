@@ -25,8 +25,7 @@ enum class CallError {
     shard_gone,  // the other shard has ended, before or meanwhile
 };
 
-// A call in all its states. On its way it belongs to the inbox it is in; there, to the task that runs it;
-// once it is home, to the future that awaits it.
+// A call in all its states: on its way, a task at the target, on its way back, at home.
 class CallMessage : public Message {
 public:
     CallMessage(Shard& home, Shard& target) noexcept : home_(home), target_(target) {}
@@ -39,11 +38,11 @@ public:
     void set_deadline(Time deadline) noexcept { deadline_ = deadline; }  // before it is started
     // Asks the target to drop the task. The call still comes home, perhaps with a result that came first.
     void cancel() noexcept;
-    // The future is gone: what comes home is dropped.
+    // The future is gone: what comes home is dropped, and an exception reported.
     void abandon() noexcept;
 
 protected:
-    virtual ~CallMessage() = default;
+    virtual ~CallMessage();
 
     // At the target. Throws std::bad_alloc with nothing begun.
     virtual JoinHandle<void> spawn() = 0;
@@ -79,12 +78,12 @@ private:
     bool started_ = false;
     bool home_again_ = false;
     bool cancelling_ = false;
-    bool abandoned_ = false;
     // Target thread only:
     std::optional<JoinHandle<void>> task_;
     // Written by who sends it, read by who receives it:
     bool homeward_ = false;
-    // Any thread (atomic): the call itself, and its cancellation while that is on its way.
+    // Any thread (atomic): the future, the call while it is under way, and its cancellation while that is. A
+    // result that nobody took dies with the last of them, at home or at the target.
     std::atomic<int> holders_ = 1;
 };
 

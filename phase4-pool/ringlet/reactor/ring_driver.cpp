@@ -1,5 +1,6 @@
 #include <ringlet/reactor/ring_driver.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -144,6 +145,8 @@ void RingDriver::poll() noexcept {
 
 void RingDriver::wait(std::optional<Time> deadline) noexcept {
     work_off_backlog();
+    // What is not with the kernel cannot end the sleep, and the wake that it was to be would be lost.
+    if (!backlog_.empty()) deadline = std::min(deadline.value_or(Time::max()), after(Clock::now(), back_off));
     CycleTime began = CycleClock::now();
     if (trace_) trace_->add({.at = began, .kind = TraceEvent::park_begin});
     enter(true, deadline);

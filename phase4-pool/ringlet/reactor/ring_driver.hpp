@@ -66,6 +66,9 @@ public:
     // Something was completed, or waits to be, that poll() would hand over.
     bool has_news() const noexcept { return ring_->has_completions() || ring_->has_deferred(); }
 
+    // Some of what was submitted the kernel has not taken yet.
+    bool has_unsubmitted() const noexcept { return ring_ && (ring_->queued() > 0 || !backlog_.empty()); }
+
     // There are completions that only poll() finds: do not sleep.
     bool must_poll() const noexcept { return ring_->is_polled() && in_flight_ > 0; }
 

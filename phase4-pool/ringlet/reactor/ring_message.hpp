@@ -12,7 +12,8 @@ namespace ringlet {
 class Doorbell;  // executor/unparker.hpp
 
 // Owns itself while it is in flight. The sleeper's ring may be closed by now, and its number another file's:
-// then the kernel refuses, or a ring gets a completion that it ignores; the sleeper is awake in either case.
+// then the kernel refuses, or another ring of this process gets a completion of user data ~0, which Ringlet's
+// ignore and others should. The sleeper is awake in either case.
 class RingMessage final : public Source {
 public:
     RingMessage(int ring, std::shared_ptr<Doorbell> sleeper) noexcept

@@ -1,0 +1,42 @@
+// A pool whose start runs out of memory, at each allocation in turn: an error or bad_alloc, and nothing left
+// behind.
+#include "support.hpp"
+
+#include "../phase1/counted_new.hpp"
+
+using namespace support;
+
+#if !defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("R56: the n-th allocation of the thread that starts a pool fails, for each n") {
+    static_cast<void>(allowed_cpus());
+    auto start = [] {
+        return LocalExecutorPoolBuilder(PoolPlacement::Unbound{2}).on_all_shards([](Shard&) -> Co<void> {
+            co_return;
+        });
+    };
+    start()->join_all();  // what is made once is made
+    int failures = 0;
+    for (long n = 0;; ++n) {
+        bool started = false;
+        counted_new::has_failed = false;
+        counted_new::successes_left = n;
+        try {
+            auto pool = start();
+            counted_new::successes_left = -1;
+            started = pool.has_value();
+            if (started) pool->join_all();
+        } catch (const std::bad_alloc&) {
+        }
+        counted_new::successes_left = -1;
+        if (!counted_new::has_failed) {
+            CHECK(started);
+            break;
+        }
+        ++failures;
+    }
+    CHECK(failures > 50);
+    start()->join_all();
+}
+
+#endif
