@@ -36,9 +36,9 @@ def wanted(*tools):
 class Server:
     """A server on a free port of 127.0.0.1, for a `with`; it must end cleanly when it is told to."""
 
-    def __init__(self, name, *words):
+    def __init__(self, name, *words, where=("127.0.0.1:0",)):
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([programs / name, "127.0.0.1:0", *map(str, words)], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([programs / name, *where, *map(str, words)], stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         found, said = None, []
         while not found and (line := self.process.stdout.readline()):
