@@ -8,6 +8,7 @@
 #include <fstream>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 using namespace support;
 
@@ -72,6 +73,28 @@ TEST_CASE("everyone() counts each shard for itself") {
         }
     });
     pool.join_all();
+}
+
+TEST_CASE("on a machine with two nodes, each shard's executor and memory lie on its own") {
+    if (!std::getenv("RINGLET_TWO_NODES")) return;
+    auto node_of = [](void* memory) {
+        long page = sysconf(_SC_PAGESIZE);
+        void* start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(memory) & -page);
+        int node = -1;
+        return syscall(SYS_move_pages, 0, 1, &start, nullptr, &node, 0) == 0 ? node : -2;
+    };
+    auto pool =
+        LocalExecutorPoolBuilder(PoolPlacement::MaxSpread{2}).on_all_shards([&](Shard& shard) -> Co<int> {
+            int node = static_cast<int>(shard.pool().placements()[shard.id()].location->node);
+            auto memory = std::make_unique<char[]>(1 << 20);
+            memory[1 << 19] = 1;
+            CHECK(node_of(&memory[1 << 19]) == node);
+            CHECK(node_of(current_executor()) == node);
+            co_return node;
+        });
+    REQUIRE(pool);
+    auto nodes = pool->join_all();
+    CHECK(nodes[0] != nodes[1]);
 }
 
 TEST_CASE("R4: a shard that cannot start undoes the others, and the error names it and the cause") {
