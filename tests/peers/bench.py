@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-import http_load
 import measure
+import server_load
 import verdicts
 from programs import ROOT, Programs, install_missing, versions
-from rows import ROWS, SERVERS
+from rows import ROWS
 
 SPREAD_MAX = 0.15
 
@@ -33,8 +33,8 @@ def parse(arguments):
                         help="where peers and floors are built; else build/peers")
     parser.add_argument("--json", type=Path, help="else results.json in that folder")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each program")
-    parser.add_argument("--pairs", type=int, default=11, help="pairs of runs of ours and the floor in row B9")
-    parser.add_argument("--seconds", type=int, default=2, help="of load in each run of row B9")
+    parser.add_argument("--pairs", type=int, default=11, help="pairs of runs of ours and its rival in rows B9 and B14")
+    parser.add_argument("--seconds", type=int, default=2, help="of load in each run of rows B9 and B14")
     asked = parser.parse_args(arguments)
     asked.rows = asked.rows.split(",")
     if unknown := set(asked.rows) - set(ROWS):
@@ -47,20 +47,19 @@ def tick(mark):
 
 
 def our_programs(rows):
-    """The names of ours that these rows run."""
-    commands = [program.command for name in rows for program in (SERVERS if name == "B9" else ROWS[name].programs)]
-    return {command.split()[0].removeprefix("{bench}/") for command in commands if command.startswith("{bench}/")}
+    """(compiler, name) of each program of ours that these rows run."""
+    return {(program.compiler, word.removeprefix("{bench}/")) for name in rows for program in ROWS[name].programs
+            for word in program.command.split() if word.startswith("{bench}/")}
 
 
 def measure_once(row, programs, asked):
     cpu, other_cpu = measure.cpus()
-    if row.name == "B9":
-        commands = [(server, programs.command(server, cpu, other_cpu)) for server in SERVERS]
-        return http_load.measure_http([found for found in commands if found[1]], asked.repeat, asked.pairs,
-                                      asked.seconds, tick)
-    commands = [(program, programs.command(program, cpu, other_cpu, program.compiler)) for program in row.programs
+    commands = [(program, programs.command(program, cpu, other_cpu)) for program in row.programs
                 if other_cpu is not None or not program.two_cores]
-    return measure.measure_row(row, [found for found in commands if found[1]], asked.repeat, tick)
+    commands = [found for found in commands if found[1]]
+    if row.loads:
+        return server_load.measure_load(row, commands, asked.repeat, asked.pairs, asked.seconds, tick)
+    return measure.measure_row(row, commands, asked.repeat, tick)
 
 
 def measure_row(row, programs, asked):
@@ -84,8 +83,8 @@ def main(arguments):
     asked = parse(arguments)
     other_cpu = measure.cpus()[1]
     if other_cpu is None:
-        asked.rows = [name for name in asked.rows if name != "B9"]
-        print("one CPU only: no B9, and nothing between two cores")
+        asked.rows = [name for name in asked.rows if not ROWS[name].loads]
+        print("one CPU only: no servers under load, and nothing between two cores")
     install_missing()
     programs = Programs(asked.work, asked.build, asked.phase)
     programs.build_rust()
@@ -108,6 +107,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--self-test"]:
+        server_load.self_test()
         verdicts.self_test()
     else:
         main(sys.argv[1:])

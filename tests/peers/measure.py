@@ -87,7 +87,10 @@ def google_figures(text, program, unit):
             raise RuntimeError(f"{result['name']}: {result['error_message']}")
         case = program.names[result["name"]]
         ns = result["real_time"] * UNIT_NS[result["time_unit"]]
-        yield case, 1e6 / ns if unit[case] == "kIOPS" else ns / UNIT_NS[unit[case]]
+        if unit[case] == "M/s":
+            yield case, result["items_per_second"] / 1e6
+        else:
+            yield case, 1e6 / ns if unit[case] == "kIOPS" else ns / UNIT_NS[unit[case]]
         yield from extras(case, result)
 
 

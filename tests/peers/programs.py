@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,11 +16,12 @@ BLOCKS_BYTES = 64 << 20
 COMPILERS = {"g++": "gcc", "clang++-19": "clang-19"}
 
 COMMANDS = {"cargo": "cargo", "clang++-19": "clang-19", "fio": "fio", "g++": "g++", "meson": "meson", "ninja": "ninja-build",
-            "pkg-config": "pkg-config", "taskset": "util-linux", "wrk": "wrk"}
+            "pkg-config": "pkg-config", "redis-benchmark": "redis-tools", "redis-server": "redis-server",
+            "taskset": "util-linux", "wrk": "wrk"}
 HEADERS = {"benchmark/benchmark.h": "libbenchmark-dev", "doctest/doctest.h": "doctest-dev", "liburing.h": "liburing-dev"}
 CRATE_PACKAGES = {crate: f"librust-{crate}-dev" for crate in (
-    "async-executor", "async-io", "bytes", "futures-lite", "futures-util", "http", "httparse", "httpdate", "libc",
-    "memchr", "tokio", "tokio-util")}
+    "async-channel", "async-executor", "async-io", "bytes", "futures-lite", "futures-util", "http", "httparse",
+    "httpdate", "libc", "memchr", "tokio", "tokio-util")}
 
 
 def crate_version(crate):
@@ -84,8 +86,9 @@ class Programs:
             run_logged(["ninja", "-C", target], self.folder / "floor.log")
 
     def build_ours(self, wanted):
-        """The programs of ours that are wanted, as far as their phase has them."""
-        for compiler, build in self.builds.items():
+        """The programs of ours that are wanted, as (compiler, name), as far as their phase has them."""
+        for compiler in sorted({compiler for compiler, _ in wanted}):
+            build = self.builds[compiler]
             print(f"building ours with {compiler}", flush=True)
             if not (build / "build.ninja").exists():
                 run_logged(["meson", "setup", build, ROOT, "-Dbuildtype=release"], self.folder / "ours.log",
@@ -93,16 +96,16 @@ class Programs:
             # Meson may have to look again first, or new programs are not known.
             run_logged(["ninja", "-C", build, "build.ninja"], self.folder / "ours.log")
             names = [path.relative_to(build) for name, path in self.our_targets(build).items()
-                     if name in wanted]
+                     if (compiler, name) in wanted]
             if names:
                 run_logged(["ninja", "-C", build, *names], self.folder / "ours.log")
 
     def our_targets(self, build):
-        """Name -> path of the benches and of the HTTP server that Meson knows in the chosen phase."""
+        """Name -> path of the benches and examples that Meson knows in the chosen phase."""
         targets = json.loads((build / "meson-info/intro-targets.json").read_text(encoding="utf-8"))
         return {target["name"]: Path(target["filename"][0]) for target in targets
                 if target["subproject"] == self.phase and target["type"] == "executable"
-                and (target["name"] == "http_server" or "/tests/bench/" in target["target_sources"][0]["sources"][0])}
+                and re.search("/tests/bench/|/examples/", target["target_sources"][0]["sources"][0])}
 
     def make_blocks(self):
         """A file for the cached reads, in the page cache. Ours find it by the environment."""
@@ -113,15 +116,18 @@ class Programs:
             while blocks.read(1 << 20):
                 pass
 
-    def command(self, program, cpu, other_cpu, compiler="g++"):
+    def command(self, program, cpu, other_cpu):
         """The words that run a program, or None if there is no such program."""
-        words = program.command.format(
-            floor=self.folder / f"floor-{compiler}", rust=self.folder / "rust/target/release", bench="{bench}", peers=PEERS,
-            blocks=self.blocks, cpu=cpu, other_cpu=other_cpu).split()
-        if words[0].startswith("{bench}/"):
-            target = self.our_targets(self.builds[compiler]).get(words[0].removeprefix("{bench}/"))
-            words[0] = str(target)
-        return words if Path(words[0]).exists() else None
+        words = shlex.split(program.command.format(
+            floor=self.folder / f"floor-{program.compiler}", rust=self.folder / "rust/target/release", bench="{bench}",
+            peers=PEERS, blocks=self.blocks, cpu=cpu, other_cpu=other_cpu))
+        for index, word in enumerate(words):
+            if word.startswith("{bench}/"):
+                ours = self.our_targets(self.builds[program.compiler]).get(word.removeprefix("{bench}/"))
+                if not ours or not ours.exists():
+                    return None
+                words[index] = str(ours)
+        return words if shutil.which(words[0]) else None
 
 
 def first_line(*command):
@@ -131,5 +137,6 @@ def first_line(*command):
 def versions():
     return {**{compiler: first_line(compiler, "--version") for compiler in COMPILERS},
             "rustc": first_line("rustc", "--version"), "fio": first_line("fio", "--version"),
+            "redis-server": first_line("redis-server", "--version"),
             "liburing": first_line("pkg-config", "--modversion", "liburing"),
-            **{crate: crate_version(crate) for crate in ("tokio", "async-executor", "async-io")}}
+            **{crate: crate_version(crate) for crate in ("tokio", "async-executor", "async-io", "async-channel")}}

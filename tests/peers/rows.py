@@ -1,12 +1,13 @@
 """The rows of the benchmark table: which programs run, which figures they give, which bars ours must reach.
 
-A bar is a ratio of ours to another's figure. BENCHMARKS in short: judge by ratios within one run.
+A bar is a ratio of ours to another's figure, or, where nobody is named, a bound on the figure itself. BENCHMARKS in
+short: judge by ratios within one run.
 """
 
 from dataclasses import dataclass, field
 
 OURS, FLOOR, TOKIO, ASYNC_EXECUTOR, RAW_RING = "ours", "floor", "tokio", "async-executor", "raw ring"
-FIO = "fio"
+FIO, REDIS, NOBODY = "fio", "redis-server", ""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Bar:
-    """Ours is to be at most `factor` times the figure of `against` (at least, where more is better)."""
+    """Ours is to be at most `factor` times the figure of `against` (at least, where more is better).
+
+    Against nobody, ours is to be at most `factor`. Without a factor, the ratio is shown and not judged.
+    """
     against: str
-    factor: float
+    factor: float | None
     text: str
     case: str = ""
 
@@ -46,12 +50,30 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Server(Program):
+    """Says where it listens. If it says only that it is ready, as redis-server does, then on `port`."""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a client asks of servers in one case: wrk for a path, redis-benchmark for a command."""
+    case: str
+    client: str
+    asked: str
+    connections: int
+    pipeline: int = 1
+
+
+@dataclass(frozen=True)
 class Row:
+    """With `loads`, its programs are servers: a case is their CPU time a request, its `.rate` thousands a second."""
     name: str
     title: str
     programs: tuple
     cases: tuple
     phase: int = 1
+    loads: tuple = ()
 
 
 def google(program, names, compiler="g++", two_cores=False):
@@ -59,9 +81,9 @@ def google(program, names, compiler="g++", two_cores=False):
     return Program(OURS, f"{{bench}}/{program} --benchmark_filter={pattern}", names, two_cores, compiler)
 
 
-def both_peers(subcommand):
-    return (Program(TOKIO, f"{{rust}}/tokio-peer {subcommand}"),
-            Program(ASYNC_EXECUTOR, f"{{rust}}/async-executor-peer {subcommand}"))
+def both_peers(subcommand, two_cores=False):
+    return (Program(TOKIO, f"{{rust}}/tokio-peer {subcommand}", two_cores=two_cores),
+            Program(ASYNC_EXECUTOR, f"{{rust}}/async-executor-peer {subcommand}", two_cores=two_cores))
 
 
 CLANG = "clang++-19"
@@ -150,8 +172,7 @@ B8 = Row("B8", "TCP echo round trip", (
     google("phase2_echo", {"echo_two_cores/real_time": "two_cores"}, two_cores=True),
     Program(FLOOR, f"{{floor}}/floor_echo two {TWO_CORES}", two_cores=True),
     Program(RAW_RING, f"{{floor}}/floor_echo two-rings {TWO_CORES}", two_cores=True),
-    Program(TOKIO, f"{{rust}}/tokio-peer echo-two {TWO_CORES}", two_cores=True),
-    Program(ASYNC_EXECUTOR, f"{{rust}}/async-executor-peer echo-two {TWO_CORES}", two_cores=True),
+    *both_peers(f"echo-two {TWO_CORES}", two_cores=True),
 ), tuple(
     Case(name, title, "us", (Bar(FLOOR, 1.1, "1.1 floors"),))
     for name, title in (("same_executor", "same executor"), ("two_executors_one_core", "two executors, one core"),
@@ -181,30 +202,16 @@ B10B = Row("B10b", "4 KiB cached reads, 32 tasks", (
 ), phase=2)
 
 
-@dataclass(frozen=True)
-class Server:
-    """An HTTP server of row B9. Prints the port it listens on."""
-    who: str
-    command: str
-
-
+# Each phase has one of the two.
+OUR_HTTP_SERVERS = ("{bench}/http_server --port 0", "{bench}/sharded_http --port 0 --shards 1")
 TINY = "tokio, tinyhttp"
-SERVERS = (
-    Server(OURS, "{bench}/http_server --port 0"),
+HTTP_SERVERS = (
+    *(Server(OURS, command) for command in OUR_HTTP_SERVERS),
     Server(FLOOR, "{floor}/floor_http"),
     Server(TOKIO, "{rust}/tokio-peer http-minimal"),
     Server(TINY, "{rust}/tokio-peer http-tiny"),
     Server(ASYNC_EXECUTOR, "{rust}/async-executor-peer http-minimal"),
 )
-
-
-@dataclass(frozen=True)
-class Load:
-    """What wrk asks for in one case of row B9."""
-    case: str
-    path: str
-    connections: int
-    pipeline: int = 1
 
 
 def http_case(load, title):
@@ -214,18 +221,105 @@ def http_case(load, title):
     return Case(load.case, title, "us", bars)
 
 
-LOADS = (
-    Load("json_1", "/json", 1),
-    Load("json_100", "/json", 100),
-    Load("json_500", "/json", 500),
-    Load("plaintext_100", "/plaintext", 100),
-    Load("pipeline_16", "/plaintext", 50, 16),
+HTTP_LOADS = (
+    Load("json_1", "wrk", "/json", 1),
+    Load("json_100", "wrk", "/json", 100),
+    Load("json_500", "wrk", "/json", 500),
+    Load("plaintext_100", "wrk", "/plaintext", 100),
+    Load("pipeline_16", "wrk", "/plaintext", 50, 16),
 )
 
-B9 = Row("B9", "HTTP, server CPU a request", (), tuple(
-    http_case(load, title) for load, title in zip(LOADS, (
+B9 = Row("B9", "HTTP, server CPU a request", HTTP_SERVERS, tuple(
+    http_case(load, title) for load, title in zip(HTTP_LOADS, (
         "/json, 1 connection", "/json, 100 connections", "/json, 500 connections", "/plaintext, 100 connections",
         "/plaintext, 50 connections, pipeline 16"))
-), phase=2)
+), phase=2, loads=HTTP_LOADS)
 
-ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B9, B10, B10B)}
+BOTH_CPUS = "--cpu {cpu} --other-cpu {other_cpu}"
+
+
+def cross(subcommand, who=FLOOR):
+    return Program(who, f"{{floor}}/floor_cross {subcommand} {BOTH_CPUS}", two_cores=True)
+
+
+B11 = Row("B11", "messages between two cores", (
+    google("phase4_channel", {
+        "batched/1024/16384/real_time": "batched", "one_by_one/1/real_time": "one_by_one",
+        "round_trip/1000/real_time": "round_trip_spinning", "round_trip/0/real_time": "round_trip_blocking",
+        "round_trip_submit_to/1000/real_time": "submit_spinning", "round_trip_submit_to/0/real_time": "submit_blocking",
+    }, two_cores=True),
+    cross("batched"),
+    cross("line"),
+    cross("futex"),
+    cross("message", RAW_RING),
+    cross("event", "raw eventfd"),
+    *both_peers(f"one-by-one {BOTH_CPUS}", two_cores=True),
+    *both_peers(f"round-trip {BOTH_CPUS}", two_cores=True),
+), (
+    Case("batched", "messages a second, in batches", "M/s", (
+        Bar(NOBODY, 100, "100 M/s"),
+        Bar(FLOOR, None, "of the floor")), more_is_better=True),
+    Case("one_by_one", "messages a second, sent one by one", "M/s", (
+        Bar(TOKIO, None, "of Tokio's"),), more_is_better=True),
+    Case("round_trip_spinning", "round trip, spinning", "ns", (
+        Bar(NOBODY, 400, "400 ns"),
+        Bar(FLOOR, None, "of the floor"))),
+    Case("round_trip_blocking", "round trip, sleeping", "us", (
+        Bar(NOBODY, 40, "40 us"),
+        Bar(FLOOR, None, "of the floor"),
+        Bar(RAW_RING, None, "of a raw ring"))),
+    Case("submit_spinning", "submit_to, spinning", "ns", (Bar(FLOOR, None, "of the floor", "round_trip_spinning"),)),
+    Case("submit_blocking", "submit_to, sleeping", "us", (Bar(FLOOR, None, "of the floor", "round_trip_blocking"),)),
+), phase=4)
+
+
+def wakes(subcommand, who=FLOOR):
+    return Program(who, f"{{floor}}/floor_wakes {subcommand} {BOTH_CPUS}", two_cores=True)
+
+
+B12 = Row("B12", "what a wake costs its sender", (
+    google("phase4_wakes", {
+        f"from_{sender}/{owner}/iterations:{count}/manual_time": f"{owner}_{sender}"
+        for owner, count in (("parked", 5000), ("busy", 100000)) for sender in ("thread", "executor")
+    }, two_cores=True),
+    wakes("parked"),
+    wakes("parked-message"),
+    wakes("busy"),
+    wakes("busy-word", "exchange"),
+), (
+    Case("parked_thread", "a sleeper, from a thread", "us", (Bar(FLOOR, 1.2, "1.2 floors"),)),
+    Case("parked_executor", "a sleeper, from an executor", "us", (Bar(FLOOR, 1.2, "1.2 floors"),)),
+    Case("busy_thread", "a busy owner, from a thread", "us", (
+        Bar(FLOOR, 1.2, "1.2 floors"),
+        Bar("exchange", None, "of an exchange"))),
+    Case("busy_executor", "a busy owner, from an executor", "us", (
+        Bar(FLOOR, 1.2, "1.2 floors", "busy_thread"),)),
+), phase=4)
+
+KEY_LOADS = tuple(Load(f"{command}_{pipeline}", "redis-benchmark", command, 50, pipeline)
+                  for pipeline in (1, 16) for command in ("set", "get"))
+
+
+def key_cases(load, factor):
+    title = f"{load.asked.upper()}, P = {load.pipeline}"
+    return (Case(f"{load.case}.rate", f"{title}, requests a second", "k/s", (
+                Bar(REDIS, factor, f"{factor} times redis-server"),), more_is_better=True),
+            Case(load.case, f"{title}, CPU a request", "us", (Bar(REDIS, None, "of redis-server's"),)))
+
+
+B14 = Row("B14", "keys, one server core, 50 connections", (
+    Server(OURS, "{bench}/sharded_kv --port 0 --shards 1"),
+    Server(REDIS, "redis-server --port 26379 --save '' --appendonly no", port=26379),
+), tuple(case for load in KEY_LOADS for case in key_cases(load, 1 if load.pipeline == 1 else 1.5)),
+    phase=4, loads=KEY_LOADS)
+
+B15 = Row("B15", "idle connections; a local channel", (
+    *(Program(OURS, f"{{peers}}/idle_memory.py {command}") for command in OUR_HTTP_SERVERS),
+    google("phase3_sync", {"channel_round_trip": "channel"}),
+    *both_peers("local-round-trip"),
+), (
+    Case("idle_bytes", "user memory of an idle connection", "bytes", (Bar(NOBODY, 1024, "1 KiB"),)),
+    Case("channel", "local channel, a round trip", "ns", (Bar(ASYNC_EXECUTOR, 1 / 10, "1/10 of async-executor"),)),
+), phase=4)
+
+ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B9, B10, B10B, B11, B12, B14, B15)}

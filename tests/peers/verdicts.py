@@ -8,7 +8,7 @@ import statistics
 from math import comb
 
 from measure import Samples
-from rows import ASYNC_EXECUTOR, B1, B4, FLOOR, OURS, ROWS, TOKIO
+from rows import ASYNC_EXECUTOR, B1, B4, FLOOR, NOBODY, OURS, ROWS, TOKIO, Bar
 
 COLUMNS = (OURS, TOKIO, ASYNC_EXECUTOR, FLOOR)
 SPREAD_MAX = 0.15
@@ -16,6 +16,8 @@ SPREAD_MAX = 0.15
 
 def ratios(samples, case, bar):
     ours = samples.get(OURS, case.name)
+    if bar.against == NOBODY:
+        return sorted(ours)
     others = samples.get(bar.against, bar.case or case.name)
     return sorted(mine / theirs for mine, theirs in zip(ours, others))
 
@@ -39,6 +41,8 @@ def judge(samples, case, bar):
     if not values:
         return None, None, "no figure"
     ratio = statistics.median(values)
+    if bar.factor is None:
+        return ratio, interval(values), ""
     holds = ratio >= bar.factor if case.more_is_better else ratio <= bar.factor
     return ratio, interval(values), "holds" if holds else "MISSED"
 
@@ -64,7 +68,8 @@ def case_lines(row, case, samples):
     for number, bar in enumerate(case.bars):
         ratio, bounds, verdict = judge(samples, case, bar)
         shown = "-" if ratio is None else short(ratio)
-        line = (head if number == 0 else " " * len(head)) + f"{shown:>9}  {f'{sign} {bar.text}':<27}{verdict}"
+        text = f"{sign} {bar.text}" if bar.factor is not None else bar.text
+        line = (head if number == 0 else " " * len(head)) + f"{shown:>9}  {text:<27}{verdict}"
         yield line + (f"  [{short(bounds[0])}, {short(bounds[1])}]" if bounds else "")
     if not case.bars:
         yield head
@@ -111,6 +116,9 @@ def self_test():
     assert ratios(samples, case, against_floor) == [3.0, 4.0, 5.0]
     assert judge(samples, case, against_floor) == (4.0, None, "holds")
     assert judge(samples, case, against_peer)[2] == "holds"
+    assert judge(samples, case, Bar(NOBODY, 8, "8 ns"))[::2] == (8.0, "holds")
+    assert judge(samples, case, Bar(NOBODY, 7, "7 ns"))[2] == "MISSED"
+    assert judge(samples, case, Bar(FLOOR, None, "of the floor")) == (4.0, None, "")
     samples.add(FLOOR, "yield", 2.0)
     samples.add(OURS, "yield", 9.0)
     assert judge(samples, case, against_floor)[2] == "MISSED"

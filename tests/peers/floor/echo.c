@@ -8,13 +8,10 @@
 // takes 13.5 to 14. The second figure is printed as "raw ring": no runtime on io_uring gets below it.
 
 #define _GNU_SOURCE
-#include "ring.h"
+#include "two_threads.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 enum { MESSAGE_BYTES = 64 };
@@ -24,13 +21,6 @@ struct Side {
     int socket;
     char buffer[MESSAGE_BYTES];
 };
-
-static void pin_to(uint64_t cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    or_die(sched_setaffinity(0, sizeof set, &set) != 0 ? -errno : 0, "sched_setaffinity");
-}
 
 static void connect_pair(struct Side* server, struct Side* client) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -58,6 +58,10 @@ pub fn nanoseconds_each(elapsed: Duration, count: u64) -> f64 {
     elapsed.as_nanos() as f64 / count as f64
 }
 
+pub fn millions_a_second(elapsed: Duration, count: u64) -> f64 {
+    1000.0 / nanoseconds_each(elapsed, count)
+}
+
 /// Peak resident memory of this process, in MiB.
 pub fn peak_memory_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");

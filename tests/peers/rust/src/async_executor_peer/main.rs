@@ -1,5 +1,6 @@
 //! async-executor's LocalExecutor with async-io. Each subcommand measures one row and prints JSON lines.
 
+mod channel;
 mod net;
 mod tasks;
 
@@ -32,6 +33,9 @@ fn main() {
         Some("echo-same") => net::echo_on_same_executor(),
         Some("echo-two") => net::echo_on_two_executors(),
         Some("http-minimal") => net::serve_minimal(),
+        Some("one-by-one") => channel::one_by_one(),
+        Some("round-trip") => channel::round_trip(),
+        Some("local-round-trip") => channel::local_round_trip(),
         other => panic!("unknown subcommand {other:?}"),
     }
 }

@@ -1,5 +1,6 @@
 //! Tokio, one current-thread runtime a thread. Each subcommand measures one row and prints JSON lines.
 
+mod channel;
 mod echo;
 mod http;
 mod reads;
@@ -25,6 +26,9 @@ fn main() {
         Some("http-tiny") => http::serve_tiny(),
         Some("http-minimal") => http::serve_minimal(),
         Some("cached-reads") => reads::cached(),
+        Some("one-by-one") => channel::one_by_one(),
+        Some("round-trip") => channel::round_trip(),
+        Some("local-round-trip") => channel::local_round_trip(),
         other => panic!("unknown subcommand {other:?}"),
     }
 }
