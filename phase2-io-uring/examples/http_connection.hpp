@@ -134,6 +134,13 @@ private:
     std::list<Connection*>::iterator place_;
 };
 
+// Gives the string back.
+inline Co<std::string> send(Connection& connection, TcpStream& stream, std::string answers) {
+    auto sent = co_await stream.write_all(std::move(answers));
+    connection.note_sent(sent.n);
+    co_return std::move(sent.buffer);
+}
+
 inline Co<void> read_to_end(TcpStream& stream) {
     while (true) {
         Result<Lease> received = co_await stream.read_lease();
@@ -141,29 +148,24 @@ inline Co<void> read_to_end(TcpStream& stream) {
     }
 }
 
-// Until neither side has more to say.
-inline Co<void> converse(Server& server, TcpStream& stream) {
-    Connection connection(server, stream);
-    while (connection.goes_on()) {
-        Result<Lease> received = co_await stream.read_lease();
-        std::string answers = connection.hear(std::move(received));
-        if (!answers.empty()) {
-            auto sent = co_await stream.write_all(std::move(answers));
-            connection.note_sent(sent.n);
-            answers = std::move(sent.buffer);
-        }
-        server.give_back(std::move(answers));
-    }
-    if (connection.has_ended()) co_return;
-    // We have said the last word, and the client may not have read it yet. To close now, with bytes of the
-    // client unread, would reset the connection and destroy that answer: wait until the client closes.
+// We have said the last word, and the client may not have read it yet. To close now, with bytes of the client
+// unread, would reset the connection and destroy that answer: wait until the client closes.
+inline Co<void> part(TcpStream& stream) {
     static_cast<void>(stream.shutdown_write());
     co_await timeout(part_max, read_to_end(stream));
 }
 
-// The Connection is gone before the stream is closed: nobody may shut a socket down that is not there.
+// The task of a connection. What it does seldom has a frame of its own, which an idle connection does not
+// pay.
 inline Co<void> serve(Server& server, TcpStream stream) {
-    co_await converse(server, stream);
+    bool ended = false;
+    // The Connection is gone before the stream is closed: nobody may shut a socket down that is not there.
+    for (Connection connection(server, stream); connection.goes_on(); ended = connection.has_ended()) {
+        std::string answers = connection.hear(co_await stream.read_lease());
+        if (!answers.empty()) answers = co_await send(connection, stream, std::move(answers));
+        server.give_back(std::move(answers));
+    }
+    if (!ended) co_await part(stream);
     static_cast<void>(co_await std::move(stream).close());
 }
 

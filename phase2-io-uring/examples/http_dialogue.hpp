@@ -5,6 +5,7 @@
 #include "http/response.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -86,14 +87,14 @@ private:
         if (request.body_bytes == 0) return answer(response, date, answers);
         // The body is thrown away, and the answer given after it.
         body_left_ = request.body_bytes;
-        owed_ = response;
+        owed_ = std::make_unique<Response>(response);
         if (request.expects_continue && nothing_follows) answers += continue_response;
     }
 
     std::string_view skip_body(std::string_view bytes, std::string_view date, std::string& answers) {
         std::size_t skipped = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, bytes.size()));
         body_left_ -= skipped;
-        if (body_left_ == 0) answer(owed_, date, answers);
+        if (body_left_ == 0) answer(*owed_, date, answers);
         return bytes.substr(skipped);
     }
 
@@ -111,7 +112,7 @@ private:
     std::uint64_t body_left_ = 0;
     std::uint64_t answers_given_ = 0;
     bool over_ = false;
-    Response owed_;  // while body_left_ > 0; its text is all literals
+    std::unique_ptr<Response> owed_;  // from the first request with a body on; its text is all literals
 };
 
 }  // namespace http

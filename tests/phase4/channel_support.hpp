@@ -1,5 +1,5 @@
-// What the suites of the shared channel and the mesh share: items that count their lives, and two executors
-// that one thread steps in turn.
+// What the suites of the shared channel and the mesh share: items, some of which count their lives, and two
+// executors that one thread steps in turn.
 #pragma once
 
 #include "../phase3/support.hpp"
@@ -37,6 +37,28 @@ struct Line {
     std::optional<ConnectedSender<T>> sender;
     std::optional<ConnectedReceiver<T>> receiver;
 };
+
+// A channel of move-only items.
+using Item = std::unique_ptr<int>;
+using Sending = Wait<SharedSend<Item>>;
+using Receiving = Wait<SharedRecv<Item>>;
+
+inline Item item(int value) { return std::make_unique<int>(value); }
+
+// What a recv gave: -1 at the end of the channel.
+inline int received(const Receiving& wait) {
+    REQUIRE(wait.output);
+    return *wait.output ? ***wait.output : -1;
+}
+inline int receive(const ConnectedReceiver<Item>& receiver) {
+    Receiving wait(receiver.recv());
+    REQUIRE(wait.poll());
+    return received(wait);
+}
+inline bool was_sent(const Sending& wait) { return wait.output && wait.output->has_value(); }
+inline bool was_refused(const Sending& wait) {
+    return wait.output && !*wait.output && wait.output->error().why == NotSent::closed;
+}
 
 // Counts the messages that pass the point at which they are posted.
 class CountWakes : public AtPoint {

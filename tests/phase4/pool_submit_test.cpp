@@ -82,8 +82,8 @@ TEST_CASE("calls of all shards to all shards cross each other") {
         int sum = 0;
         for (int i = 0; i < 500; ++i) {
             for (ShardId other = 0; other < shards; ++other) {
-                auto got =
-                    co_await submit_to(other, [from = shard.id()] { return static_cast<int>(from) + 1; });
+                auto answer = [from = shard.id()] { return static_cast<int>(from) + 1; };
+                auto got = co_await submit_to(other, answer);
                 sum += *got;
             }
         }

@@ -4,9 +4,10 @@
 //   all of it, so no other thread takes CPU from them. Latency means nothing here: more in flight, more of
 //   it.
 // - paced, for latency: jobs arrive when they are due, whether or not the ones before are done, and latency
-//   counts from then, so that time in line counts. A thread of its own sleeps from one arrival to the next,
-//   on any CPU. It asks to be scheduled before the workers (SCHED_FIFO), as on full CPUs it would be late by
-//   milliseconds; that takes root or CAP_SYS_NICE. How late it was and what CPU it took is measured.
+//   counts from then, so that time in line counts, and time for which the pacing thread itself was late. It
+//   sleeps from one arrival to the next, on any CPU, and asks to be scheduled before the workers (SCHED_FIFO,
+//   which takes root or CAP_SYS_NICE). It may be late all the same: how late, and what CPU it took, is
+//   measured, and p99 means little where that is as long as a job.
 #pragma once
 
 #include "load.hpp"

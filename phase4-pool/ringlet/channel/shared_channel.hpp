@@ -260,10 +260,9 @@ public:
     // Waits until there is room; fails only if the receiver is gone. Those who wait get in one after another.
     SharedSend<T> send(T item) const { return SharedSend<T>(channel(), std::move(item)); }
 
-    // The same for many, which are moved out of `items` and published together as far as there is room: the
-    // price of a publication (a store that all cores see at once, about 7 ns) is paid once for all of them.
-    // Gives how many were sent; with the waiting one, fewer than all means that the receiver is gone. `items`
-    // must stay until then.
+    // The same for many, which are moved out of `items`. What there is room for is published together: one
+    // store in the order that all cores see, and not one for each. Gives how many were sent; with the waiting
+    // one, fewer than all means that the receiver is gone. `items` must stay until then.
     std::size_t try_send_many(std::span<T> items) const { return channel().try_send_many(items); }
     SharedSendMany<T> send_many(std::span<T> items) const { return {channel(), items}; }
 

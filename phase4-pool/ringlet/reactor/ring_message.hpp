@@ -1,6 +1,7 @@
 // RingMessage: ends another executor's sleep, from ring to ring: a completion that says nothing appears in
-// the ring in which it sleeps. 33 us for a round trip of two sleepers on two cores, where an eventfd takes 46
-// (kernel 6.18, C programs in a VM).
+// the ring in which it sleeps, and no descriptor has to be polled for that. Between two C programs a round
+// trip of sleepers takes 33 us this way and 46 by eventfd; between two executors, which have polled it all
+// along, 33 and 32 (kernel 6.18, a VM).
 #pragma once
 
 #include <ringlet/reactor/source.hpp>
