@@ -186,3 +186,18 @@ TEST_CASE("blocking threads of a bound executor run on all CPUs that the process
     REQUIRE(executor);
     executor->join();
 }
+
+TEST_CASE("spawn_blocking() on any shard uses the threads of its pool, and no more than were allowed") {
+    auto pool = LocalExecutorPoolBuilder(PoolPlacement::Unbound{2})
+                    .blocking(1)
+                    .on_all_shards([](Shard& shard) -> Co<std::thread::id> {
+                        auto there = co_await spawn_blocking([] { return std::this_thread::get_id(); });
+                        CHECK(there != std::this_thread::get_id());
+                        co_await shard.everyone();
+                        CHECK(shard.pool().blocking().threads() == 1);
+                        co_return there;
+                    });
+    REQUIRE(pool);
+    auto threads = pool->join_all();
+    CHECK(threads[0] == threads[1]);
+}

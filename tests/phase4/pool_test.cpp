@@ -5,6 +5,7 @@
 
 #include <ringlet/net/tcp.hpp>
 
+#include <deque>
 #include <fstream>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -41,6 +42,17 @@ TEST_CASE("each shard has a number, a thread of its own that bears it, and an ex
     CHECK(pool.size() == 3);
     auto names = pool.join_all();
     CHECK(names == std::vector<std::optional<std::string>>{"shard-0", "shard-1", "shard-2"});
+}
+
+TEST_CASE("each shard may have a builder of its own, with a trace of its own") {
+    std::deque<Trace> traces(2);
+    auto pool =
+        LocalExecutorPoolBuilder(PoolPlacement::Unbound{2})
+            .executors([&](ShardId id) { return LocalExecutorBuilder().trace(traces[id]); })
+            .on_all_shards([](Shard& shard) -> Co<void> { co_await submit_to(1 - shard.id(), [] {}); });
+    REQUIRE(pool);
+    pool->join_all();
+    for (Trace& trace : traces) CHECK(!trace.events().empty());
 }
 
 TEST_CASE("everyone() lets nobody past before all are there") {

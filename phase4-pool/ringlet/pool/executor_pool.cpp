@@ -83,7 +83,13 @@ std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const Lo
 // --- The builder -------------------------------------------------------------------------------------
 
 LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::executor(LocalExecutorBuilder builder) {
-    executor_ = std::move(builder);
+    executor_ = [builder = std::move(builder)](ShardId) { return builder; };
+    return *this;
+}
+
+LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::executors(
+    std::function<LocalExecutorBuilder(ShardId)> builder_of) {
+    executor_ = std::move(builder_of);
     return *this;
 }
 
@@ -112,7 +118,7 @@ std::expected<std::shared_ptr<Pool>, StartError> LocalExecutorPoolBuilder::make_
 }
 
 LocalExecutorBuilder LocalExecutorPoolBuilder::builder_of(const Pool& pool, ShardId id) const {
-    LocalExecutorBuilder builder = executor_;
+    LocalExecutorBuilder builder = executor_(id);
     builder.name(name_of(id)).placement(pool.placements()[id].placement());
     return builder;
 }

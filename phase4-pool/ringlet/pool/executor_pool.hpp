@@ -124,6 +124,8 @@ public:
     // What each shard's executor is made with; its placement is the pool's business, its name gets the
     // shard's number.
     LocalExecutorPoolBuilder& executor(LocalExecutorBuilder builder);
+    // The same, for each shard its own: a trace, for one, is for one executor.
+    LocalExecutorPoolBuilder& executors(std::function<LocalExecutorBuilder(ShardId)> builder_of);
     LocalExecutorPoolBuilder& name(std::string name);
     // Threads for spawn_blocking(), shared by all shards; 4 on all CPUs if not set.
     LocalExecutorPoolBuilder& blocking(unsigned threads_max,
@@ -152,7 +154,7 @@ private:
     std::expected<PoolThreads, StartError> start(std::shared_ptr<Pool> pool, std::vector<Body> bodies) const;
 
     PoolPlacement placement_;
-    LocalExecutorBuilder executor_;
+    std::function<LocalExecutorBuilder(ShardId)> executor_ = [](ShardId) { return LocalExecutorBuilder(); };
     std::string name_ = "shard";
     unsigned blocking_threads_ = 4;
     Placement blocking_placement_ = Placement::Fenced{allowed_cpus()};
