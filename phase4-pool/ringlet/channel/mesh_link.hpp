@@ -129,7 +129,7 @@ private:
                 channel().drop_front();
             }
         } catch (const std::bad_alloc&) {
-            // It stays where it is: in memory that suffices nobody has to wait for it.
+            return;  // it stays where it is: in memory that suffices nobody has to wait for it
         }
     }
 

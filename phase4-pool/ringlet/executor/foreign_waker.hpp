@@ -48,6 +48,8 @@ class ForeignTask final : public WakeMessage, public ListNode {
 public:
     ForeignTask(Unparker home, const Waker& waker) : home_(std::move(home)) { remember(waker); }
 
+    virtual ~ForeignTask() = default;
+
     const Unparker& home() const noexcept { return home_; }
 
     void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }

@@ -2,6 +2,7 @@
 
 #include <ringlet/base/hook.hpp>
 
+#include <bit>
 #include <utility>
 
 namespace ringlet {
@@ -12,9 +13,9 @@ Inbox::Posted Inbox::post(Message& message) noexcept {
     std::uintptr_t before = head.load(std::memory_order_acquire);
     do {
         if (before == closed) return Posted::refused;
-        message.next_ = reinterpret_cast<Message*>(before);
+        message.next_ = std::bit_cast<Message*>(before);
         hook::point("inbox: post");
-    } while (!head.compare_exchange_weak(before, reinterpret_cast<std::uintptr_t>(&message),
+    } while (!head.compare_exchange_weak(before, std::bit_cast<std::uintptr_t>(&message),
                                          std::memory_order_seq_cst, std::memory_order_acquire));
     return before == empty ? Posted::first : Posted::more;
 }
@@ -23,7 +24,7 @@ void Inbox::deliver_and_leave(std::uintptr_t state) noexcept {
     std::uintptr_t head = std::atomic_ref(head_).exchange(state, std::memory_order_acq_rel);
     if (head == closed) return;
     Message* oldest = nullptr;
-    for (Message* next = reinterpret_cast<Message*>(head); next;) {
+    for (Message* next = std::bit_cast<Message*>(head); next;) {
         Message* older = std::exchange(next->next_, oldest);
         oldest = std::exchange(next, older);
     }

@@ -29,13 +29,14 @@ class BlockingPool;
 // A function on its way through the pool. As a ListNode: in the pool's queue.
 class BlockingJob : public Message, public ListNode {
 public:
+    BlockingJob() noexcept = default;
+    virtual ~BlockingJob();
+
     // Home thread only:
     bool is_done() const noexcept { return done_; }
     void set_waker(const Waker& waker) noexcept { waker_.remember(waker); }
 
 protected:
-    virtual ~BlockingJob();
-
     // On a thread of the pool.
     virtual void run() noexcept = 0;
 

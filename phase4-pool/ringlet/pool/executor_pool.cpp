@@ -123,7 +123,7 @@ LocalExecutorBuilder LocalExecutorPoolBuilder::builder_of(const Pool& pool, Shar
     return builder;
 }
 
-std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(std::shared_ptr<Pool> pool,
+std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(const std::shared_ptr<Pool>& pool,
                                                                        std::vector<Body> bodies) const {
     UniqueFd signals;
     if (stop_on_signals_) {
@@ -142,12 +142,12 @@ std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(std::shar
         std::promise<Started> made;
         starts.push_back(made.get_future());
         try {
-            threads.threads_.emplace_back([builder = builder_of(*pool, id), name = name_of(id), pool, id,
-                                           body = std::move(bodies[id]), signals = std::move(signals),
-                                           made = std::move(made), all_stand]() mutable {
-                pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-                run_shard(builder, *pool, id, body, std::move(signals), std::move(made), all_stand);
-            });
+            threads.threads_.emplace_back(
+                [builder = builder_of(*pool, id), name = name_of(id), pool, id, body = std::move(bodies[id]),
+                 signals = std::exchange(signals, UniqueFd()), made = std::move(made), all_stand]() mutable {
+                    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+                    run_shard(builder, *pool, id, body, std::move(signals), std::move(made), all_stand);
+                });
         } catch (const std::system_error& refused) {
             error = of_shard(id, {refused.code(), "cannot start a thread: " + refused.code().message()});
             starts.pop_back();

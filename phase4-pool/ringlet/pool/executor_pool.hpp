@@ -151,7 +151,8 @@ private:
     static void run_shard(const LocalExecutorBuilder& builder, Pool& pool, ShardId id, Body& body,
                           UniqueFd signals, std::promise<std::expected<void, StartError>> made,
                           const std::shared_future<bool>& all_stand);
-    std::expected<PoolThreads, StartError> start(std::shared_ptr<Pool> pool, std::vector<Body> bodies) const;
+    std::expected<PoolThreads, StartError> start(const std::shared_ptr<Pool>& pool,
+                                                 std::vector<Body> bodies) const;
 
     PoolPlacement placement_;
     std::function<LocalExecutorBuilder(ShardId)> executor_ = [](ShardId) { return LocalExecutorBuilder(); };
@@ -195,7 +196,7 @@ auto LocalExecutorPoolBuilder::on_all_shards(Fn fn) const
             executor.run(PoolThreads::run_root<Fn, T>(shard, fn, output));
         });
     }
-    auto threads = start(std::move(*pool), std::move(bodies));
+    auto threads = start(*pool, std::move(bodies));
     if (!threads) return std::unexpected(threads.error());
     return ExecutorPool<T>(std::move(*threads), std::move(outputs));
 }
@@ -210,11 +211,11 @@ public:
     OutsideCall(Fn&& fn, std::shared_ptr<State> state) : end_{std::move(state)}, fn_(std::move(fn)) {}
 
 private:
-    // Without memory for a task there is no result.
     void arrive() noexcept override {
         try {
             spawn_local(answer(std::unique_ptr<OutsideCall>(this))).detach();
         } catch (...) {
+            return;  // without memory for a task there is no result
         }
     }
 

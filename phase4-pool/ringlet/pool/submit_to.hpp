@@ -29,6 +29,7 @@ enum class CallError {
 class CallMessage : public Message {
 public:
     CallMessage(Shard& home, Shard& target) noexcept : home_(home), target_(target) {}
+    virtual ~CallMessage();
 
     // Home thread only:
     void start() noexcept;
@@ -42,8 +43,6 @@ public:
     void abandon() noexcept;
 
 protected:
-    virtual ~CallMessage();
-
     // At the target. Throws std::bad_alloc with nothing begun.
     virtual JoinHandle<void> spawn() = 0;
     // The task is gone, whether it has ended or was dropped.
