@@ -39,7 +39,7 @@ std::string value_of(Store& store, std::string_view key, resp::Milliseconds now 
     heap_bytes += taken;
     return block + header_bytes;
 }
-void operator delete(void* bytes) noexcept {
+[[gnu::noinline]] void operator delete(void* bytes) noexcept {
     if (!bytes) return;
     auto* block = static_cast<char*>(bytes) - header_bytes;
     std::size_t taken = 0;
