@@ -132,10 +132,10 @@ TEST_CASE("a function whose executor is gone ends quietly") {
 }
 
 TEST_CASE("a future of the pool may outlive its executor, whatever has become of its function") {
-    BlockingPool pool(1);
     std::atomic<bool> release = false;
     std::atomic<bool> began = false;
     int drops = 0;
+    BlockingPool pool(1);  // dies first: until then the function may look at the others
     {
         auto running = pool.spawn([&] {
             began = true;
