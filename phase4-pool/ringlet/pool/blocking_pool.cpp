@@ -91,16 +91,20 @@ void BlockingPool::work() noexcept {
         notice_once("blocking pool", "a blocking thread runs anywhere: " + bound.error().text);
     }
     std::unique_lock lock(mutex_);
+    ++idle_;
     while (true) {
-        ++idle_;
         has_work_.wait(lock, [this] { return !queue_.empty() || ending_; });
-        --idle_;
         if (queue_.empty()) return;
         BlockingJob& job = queue_.front();
         job.unlink();
         --waiting_;
+        --idle_;
         lock.unlock();
         job.run();
+        // Idle from here on: who is told of the end may have the next function ready at once.
+        lock.lock();
+        ++idle_;
+        lock.unlock();
         // A copy: once it is posted, the job may be gone.
         if (Unparker home = job.home_; !home.post(job)) job.release();
         lock.lock();
