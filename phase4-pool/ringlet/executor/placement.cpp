@@ -1,7 +1,9 @@
 #include <ringlet/executor/placement.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <sched.h>
+#include <span>
 #include <string>
 #include <unistd.h>
 
@@ -41,17 +43,23 @@ const std::vector<unsigned>& allowed_cpus() {
     return cpus;
 }
 
+// Takes no memory if all is well: what a thread takes before it is bound may lie on another node than its
+// own, and what it takes later from the same page with it.
 std::expected<void, StartError> Placement::apply_to_this_thread() const {
-    const CpuSet allowed = allowed_cpus();
-    const Fixed* fixed = std::get_if<Fixed>(&where_);
-    const Fenced* fenced = std::get_if<Fenced>(&where_);
-    if (!fixed && !fenced) return {};
-    const CpuSet cpus = fixed ? CpuSet({fixed->cpu}) : fenced->cpus;
-    if (cpus.empty()) return std::unexpected(no_cpu());
+    const std::vector<unsigned>& allowed = allowed_cpus();
+    std::span<const unsigned> cpus;
+    if (const Fixed* fixed = std::get_if<Fixed>(&where_)) {
+        cpus = {&fixed->cpu, 1};
+    } else if (const Fenced* fenced = std::get_if<Fenced>(&where_)) {
+        if (fenced->cpus.empty()) return std::unexpected(no_cpu());
+        cpus = {fenced->cpus.begin(), fenced->cpus.end()};
+    } else {
+        return {};
+    }
     cpu_set_t set;
     CPU_ZERO(&set);
     for (unsigned cpu : cpus) {
-        if (!allowed.contains(cpu)) return std::unexpected(cannot_use(cpu, EINVAL));
+        if (!std::ranges::binary_search(allowed, cpu)) return std::unexpected(cannot_use(cpu, EINVAL));
         CPU_SET(cpu, &set);
     }
     // Fails if the process may by now use none of them.
