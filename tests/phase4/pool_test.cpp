@@ -87,7 +87,7 @@ TEST_CASE("everyone() counts each shard for itself") {
     pool.join_all();
 }
 
-TEST_CASE("on a machine with two nodes, each shard's executor and memory lie on its own") {
+TEST_CASE("on a machine with two nodes, memory that a shard touches first lies on its own") {
     if (!std::getenv("RINGLET_TWO_NODES")) return;
     auto node_of = [](void* memory) {
         long page = sysconf(_SC_PAGESIZE);
@@ -102,7 +102,6 @@ TEST_CASE("on a machine with two nodes, each shard's executor and memory lie on 
             auto memory = std::make_unique<char[]>(1 << 20);
             memory[1 << 19] = 1;
             CHILD_REQUIRE(node_of(&memory[1 << 19]) == node);
-            CHILD_REQUIRE(node_of(current_executor()) == node);
             co_return node;
         };
         auto pool = LocalExecutorPoolBuilder(PoolPlacement::MaxSpread{2}).on_all_shards(root);
