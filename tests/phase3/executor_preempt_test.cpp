@@ -39,19 +39,24 @@ TEST_CASE("yield_if_needed runs on if nothing waits, and lets another queue run 
 
 TEST_CASE("tasks of one queue share its slice: a hog that yields if needed lets its neighbours run") {
     auto executor = make_executor();
-    TaskQueueHandle other = executor->create_task_queue("other");
-    bool stop = false;
     int turns = 0;
-    executor->run([&]() -> Co<void> {
-        auto keeps_the_timer_armed = spawn_local_into(other, hog_until([&] { return stop; })).value();
-        auto neighbour = spawn_local([&]() -> Co<void> {
-            ++turns;
-            co_return;
+    auto neighbour = [&]() -> Co<void> {
+        ++turns;
+        co_return;
+    };
+    auto hog = [&] { return hog_until([&] { return turns > 0; }); };
+    SUBCASE("one that joins the lone task while it runs") {
+        executor->run([&]() -> Co<void> {
+            auto joins = spawn_local(neighbour());
+            CHECK(co_await hog());
         });
-        CHECK(co_await hog_until([&] { return turns > 0; }));
-        stop = true;
-        CHECK(co_await keeps_the_timer_armed == true);
-    });
+    }
+    SUBCASE("one that was ready before the turn began") {
+        auto hogging = executor->spawn_local(hog());
+        auto ready = executor->spawn_local(neighbour());
+        executor->run([&]() -> Co<void> { CHECK(co_await hogging == true); });
+    }
+    CHECK(turns == 1);
 }
 
 TEST_CASE("R14: a spinning loop sees a timer of the latency ring, and never one of a ring that defers") {

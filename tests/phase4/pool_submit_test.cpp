@@ -39,6 +39,29 @@ TEST_CASE("a function that returns a future is a task there") {
     });
 }
 
+TEST_CASE("a call is a task of the default queue, whatever queue its shard is running") {
+    std::atomic<bool> hogging = false;
+    std::atomic<bool> enough = false;
+    auto pool = start_pool(2, [&](Shard& shard) -> Co<void> {
+        if (shard.id() == 1) {
+            auto hog = [&]() -> Co<void> {
+                hogging = true;
+                while (!enough) co_await yield_if_needed();
+            };
+            TaskQueueHandle bulk = create_task_queue(Shares::Static{1}, Latency{}, "bulk");
+            co_await spawn_local_into(bulk, hog()).value();
+            co_return;
+        }
+        wait_until([&] { return hogging.load(); });
+        for (int i = 0; i < 20; ++i) {
+            auto queue = co_await submit_to(1, [] { return current_executor()->current_queue().name(); });
+            CHECK(queue == "default");
+        }
+        enough = true;
+    });
+    pool.join_all();
+}
+
 TEST_CASE("an exception is thrown where the call is awaited") {
     on_shard_0([]() -> Co<void> {
         auto call = submit_to(1, [](/* nothing */) -> int { throw std::runtime_error("over there"); });

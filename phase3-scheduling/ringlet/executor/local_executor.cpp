@@ -86,8 +86,9 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
     charged_until_ = CycleClock::now();
     note_turn_begin(queue, charged_until_);
     // The stall detector wants to see that a task yields when it is asked to, so it has to be asked.
-    bool is_wanted = queues_.has_active() || instruments_.stalls;
+    bool is_wanted = queues_.has_active() || queue.has_several() || instruments_.stalls;
     parker_->arm_preempt(charged_until_ + slice_of(queue), is_wanted);
+    queue.active_ = is_wanted;  // else the first task that joins the lone one reports: activate() arms then
     Trace* trace = instruments_.trace;
     int visited = 0;
     bool preempted = false;
@@ -117,6 +118,7 @@ void LocalExecutor::charge_running(CycleTime now) noexcept {
 
 void LocalExecutor::activate(TaskQueue& queue) noexcept {
     const TaskQueue* running = queues_.running();
+    if (running == &queue) return parker_->arm_preempt(charged_until_ + slice_of(queue), true);
     if (!running && !queue.wake_to_run_) return queues_.activate(queue);
     CycleTime now = CycleClock::now();
     if (queue.wake_to_run_) queue.wake_to_run_->woken = now;

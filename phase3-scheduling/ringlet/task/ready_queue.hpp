@@ -28,6 +28,7 @@ public:
     ReadyQueue& operator=(const ReadyQueue&) = delete;
 
     bool empty() const noexcept { return head_ == nullptr; }
+    bool has_several() const noexcept { return head_ && head_->next_ready; }
     // Walks the queue: a count kept up to date would cost each turn of a task 0.7 ns.
     std::size_t size() const noexcept {
         std::size_t count = 0;
@@ -61,14 +62,14 @@ public:
 protected:
     ~ReadyQueue() { RINGLET_CHECK(empty(), "a task queue died before its tasks"); }
 
-    // The first task came while the queue was inactive.
+    // The first task came while the queue was inactive, or one joined the lone task that runs.
     virtual void activated() noexcept = 0;
     // A task was woken while `owner` did not run on this thread: aborts unless it runs nowhere.
     virtual void pushed_from_outside() noexcept = 0;
     // `is_traced_`: a task has joined the queue.
     virtual void pushed(const Header& task) noexcept = 0;
 
-    // Set from the first push until the executor has drained the queue.
+    // Set from the first push until the executor has drained the queue, but for the turn of a lone task.
     bool active_ = false;
     bool is_traced_ = false;
 

@@ -110,8 +110,9 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
     charged_until_ = CycleClock::now();
     note_turn_begin(queue, charged_until_);
     // The stall detector wants to see that a task yields when it is asked to, so it has to be asked.
-    bool is_wanted = queues_.has_active() || instruments_.stalls;
+    bool is_wanted = queues_.has_active() || queue.has_several() || instruments_.stalls;
     parker_->arm_preempt(charged_until_ + slice_of(queue), is_wanted);
+    queue.active_ = is_wanted;  // else the first task that joins the lone one reports: activate() arms then
     Trace* trace = instruments_.trace;
     int visited = 0;
     bool preempted = false;
@@ -125,7 +126,7 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
         // Asked after a task and not before, so that each turn makes progress. A message alone is no reason
         // to end the turn: what it makes ready gets its turn as if it had been woken from here.
         if (preempt_words_.is_set()) [[unlikely]] {
-            if (preempt_words_.has_mail()) inbox_->deliver();
+            if (preempt_words_.has_mail()) deliver_between_tasks();
             preempted = preempt_words_.is_set();
         }
     }
@@ -134,6 +135,13 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
     note_turn_end(queue, charged_until_, preempted);
     current_queue_ = &default_queue_;
     queues_.give_back(queue);
+}
+
+// What comes from outside belongs to no queue that happens to run: a call becomes a task of the default one.
+void LocalExecutor::deliver_between_tasks() noexcept {
+    TaskQueue* running = std::exchange(current_queue_, &default_queue_);
+    inbox_->deliver();
+    current_queue_ = running;
 }
 
 void LocalExecutor::charge_running(CycleTime now) noexcept {
@@ -145,6 +153,7 @@ void LocalExecutor::charge_running(CycleTime now) noexcept {
 
 void LocalExecutor::activate(TaskQueue& queue) noexcept {
     const TaskQueue* running = queues_.running();
+    if (running == &queue) return parker_->arm_preempt(charged_until_ + slice_of(queue), true);
     if (!running && !queue.wake_to_run_) return queues_.activate(queue);
     CycleTime now = CycleClock::now();
     if (queue.wake_to_run_) queue.wake_to_run_->woken = now;

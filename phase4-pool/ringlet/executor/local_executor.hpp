@@ -21,7 +21,7 @@ template <class F>
 using SpawnOutput = typename Spawned<F>::Output;
 
 class ForeignTask;  // executor/foreign_waker.hpp
-class Shard;        // pool/shard.hpp
+class Shard;        // pool/pool.hpp
 
 class LocalExecutor {
 public:
@@ -111,6 +111,7 @@ private:
     TaskQueue& add_queue(std::string name, Shares shares, Latency latency);
     void turn_entered(bool may_park);
     void run_queue(TaskQueue& queue);
+    void deliver_between_tasks() noexcept;
     void activate(TaskQueue& queue) noexcept;
     void charge_running(CycleTime now) noexcept;
     void drop_tasks() noexcept;
