@@ -20,7 +20,6 @@
 
 #include "example/options.hpp"
 
-#include <ringlet/net/listener.hpp>
 #include <ringlet/pool/executor_pool.hpp>
 #include <ringlet/time/timeout.hpp>
 #include <ringlet/time/timer_action.hpp>
@@ -55,14 +54,10 @@ JoinHandle<void> expire_keys(resp::Store& store) {
     });
 }
 
-auto next_of(Acceptor& acceptor) {
-    return poll_fn([&acceptor](Context& context) { return acceptor.poll_accept(context); });
-}
-
-// Returns only if accepting fails for good; when descriptors run out, the acceptor waits and goes on.
-Co<std::error_code> accept_all(kv::Services& services, Acceptor& acceptor) {
+// Returns only if accepting fails for good; when descriptors run out, the listener waits and goes on.
+Co<std::error_code> accept_all(kv::Services& services, TcpListener& listener) {
     for (ShardId next = 0;; next = (next + 1) % static_cast<ShardId>(services.size())) {
-        Result<UniqueFd> accepted = co_await next_of(acceptor);
+        Result<UniqueFd> accepted = co_await listener.accept_descriptor();
         if (!accepted) co_return accepted.error();
         auto handed_over = submit_to(next, kv::Arrival(*services[next], std::move(*accepted)));
         static_cast<void>(co_await handed_over);
@@ -71,14 +66,13 @@ Co<std::error_code> accept_all(kv::Services& services, Acceptor& acceptor) {
 
 // Until the pool is asked to stop.
 Co<Result<void>> accept_until_stopped(kv::Services& services, std::uint16_t port) {
-    auto socket = open_listener(SocketAddress::loopback(port), 4096);
-    if (!socket) co_return std::unexpected(socket.error());
-    auto address = address_of(&sys::local_address, socket->get());
+    auto listener = TcpListener::bind(SocketAddress::loopback(port));
+    if (!listener) co_return std::unexpected(listener.error());
+    auto address = listener->local_address();
     if (!address) co_return std::unexpected(address.error());
     std::printf("sharded_kv listens on %s, %zu shards\n", address->to_string().c_str(), services.size());
     std::fflush(stdout);
-    SourcePtr<Acceptor> acceptor(new Acceptor(SharedFd(std::move(*socket))));
-    auto end = co_await select(accept_all(services, *acceptor), Shard::current().stop_requested());
+    auto end = co_await select(accept_all(services, *listener), Shard::current().stop_requested());
     if (auto* error = std::get_if<std::error_code>(&end)) co_return std::unexpected(*error);
     co_return Result<void>();
 }
