@@ -241,6 +241,9 @@ void RingDriver::finish(Source& source, int result, unsigned flags) noexcept {
 }
 
 std::uint32_t RingDriver::take_slot(Source& source) {
+    // The reactor's own, the preempt timer first of all, must not fail: room for them is made with the
+    // others.
+    if (source.home_ && slots_.capacity() - slots_.size() < own_max) slots_.reserve(2 * slots_.capacity());
     if (first_free_ == no_slot) {
         slots_.push_back({nullptr, 0, no_slot, {}});
         first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);

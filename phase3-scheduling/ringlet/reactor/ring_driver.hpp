@@ -34,7 +34,7 @@ struct RingStats {
 
 class RingDriver {
 public:
-    explicit RingDriver(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) {}
+    explicit RingDriver(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) { slots_.reserve(2 * own_max); }
     RingDriver(const RingDriver&) = delete;
     RingDriver& operator=(const RingDriver&) = delete;
 
@@ -121,6 +121,7 @@ private:
     std::unique_ptr<Histogram> latency_;
 
     static constexpr std::uint32_t no_slot = ~0U;
+    static constexpr std::size_t own_max = 2;  // sources of the reactor itself, at a time
     // Of cancel requests, whose own completions say nothing that the target's does not.
     static constexpr std::uint64_t ignored = ~0ULL;
 };
