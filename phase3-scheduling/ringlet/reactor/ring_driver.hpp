@@ -66,6 +66,11 @@ public:
     // Something was completed, or waits to be, that poll() would hand over.
     bool has_news() const noexcept { return ring_->has_completions() || ring_->has_deferred(); }
 
+    // Some of what was submitted the kernel has not taken yet.
+    bool has_unsubmitted() const noexcept { return ring_ && (ring_->queued() > 0 || !backlog_.empty()); }
+    // The end of a sleep in another ring: `deadline`, or soon if there is what the kernel has not taken.
+    std::optional<Time> soon_if_unsubmitted(std::optional<Time> deadline) const noexcept;
+
     // There are completions that only poll() finds: do not sleep.
     bool must_poll() const noexcept { return ring_->is_polled() && in_flight_ > 0; }
 

@@ -143,7 +143,7 @@ bool Reactor::sleep(Recheck recheck) {
     bool is_rung = doorbell_ && !doorbell_->begin_sleep();
     hook::point("park: announced");
     bool may_sleep = !is_rung && !recheck() && !latency_.has_news();
-    if (may_sleep) main_.wait(earliest_timer());
+    if (may_sleep) main_.wait(latency_.soon_if_unsubmitted(earliest_timer()));
     if (doorbell_) doorbell_->end_sleep();
     return may_sleep;
 }

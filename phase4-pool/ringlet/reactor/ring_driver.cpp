@@ -157,6 +157,11 @@ void RingDriver::wait(std::optional<Time> deadline) noexcept {
     reap();
 }
 
+std::optional<Time> RingDriver::soon_if_unsubmitted(std::optional<Time> deadline) const noexcept {
+    if (!has_unsubmitted()) return deadline;
+    return std::min(deadline.value_or(Time::max()), after(Clock::now(), back_off));
+}
+
 void RingDriver::enter(bool wait, std::optional<Time> deadline) noexcept {
     ++stats_.enters;
     if (ring_->has_overflowed()) ++stats_.overflows;
