@@ -6,7 +6,11 @@
 
 using namespace support;
 
-#if !defined(OPERATOR_NEW_IS_FIXED)
+#if defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("operator new cannot be counted here; every other build runs this suite") {}
+
+#else
 
 TEST_CASE("R56: the n-th allocation of the thread that starts a pool fails, for each n") {
     static_cast<void>(allowed_cpus());
