@@ -266,3 +266,22 @@ TEST_CASE("a peer has no channel to itself") {
     CHECK(end.aborted());
     CHECK(end.says("the mesh has no channel to this peer"));
 }
+
+TEST_CASE("who waits for any peer is told once that one is gone, and sleeps on while others may send") {
+    auto executor = make_executor();
+    auto seats = channel_mesh::full<int>(3, 1);
+    int polls = 0;
+    executor->run([&]() -> Co<void> {
+        MeshPeer<int> mesh = std::move(seats[0]).join();
+        MeshPeer<int> stays = std::move(seats[1]).join();
+        seats.pop_back();
+        auto recv = mesh.recv();
+        auto counted = poll_fn([&](Context& context) {
+            ++polls;
+            return recv.poll(context);
+        });
+        co_await timeout(20ms, std::move(counted));
+    });
+    CHECK(polls >= 1);
+    CHECK(polls <= 3);
+}

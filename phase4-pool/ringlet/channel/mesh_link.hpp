@@ -45,7 +45,8 @@ private:
     void on_news() noexcept override { attend(); }
 
     MeshIntake& intake_;
-    WaitList waiting_;  // for this link
+    WaitList waiting_;   // for this link
+    bool told_ = false;  // that it is closed, to who waits for any link
 };
 
 class MeshIntake {
