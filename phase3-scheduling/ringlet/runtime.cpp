@@ -97,7 +97,12 @@ std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(
     std::thread thread(
         [builder = *this, body = std::move(body), started = std::move(started), error]() mutable {
             pthread_setname_np(pthread_self(), builder.name_.substr(0, 15).c_str());
-            auto executor = builder.make();
+            std::expected<std::unique_ptr<LocalExecutor>, StartError> executor;
+            try {
+                executor = builder.make();
+            } catch (...) {
+                return started.set_exception(std::current_exception());
+            }
             if (!executor) return started.set_value(std::unexpected(executor.error()));
             started.set_value({});
             try {
@@ -106,11 +111,10 @@ std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(
                 *error = std::current_exception();
             }
         });
-    if (Started result = outcome.get(); !result) {
-        thread.join();
-        return std::unexpected(result.error());
-    }
-    return ExecutorThread(std::move(thread), std::move(error));
+    outcome.wait();
+    ExecutorThread running(std::move(thread), std::move(error));  // joins what has not started
+    if (Started result = outcome.get(); !result) return std::unexpected(result.error());
+    return running;
 }
 
 }  // namespace ringlet

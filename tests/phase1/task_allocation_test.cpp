@@ -1,9 +1,6 @@
 // R56: whichever allocation fails, in making a coroutine, spawning, running or starting, std::bad_alloc comes
 // out where the caller can see it, nothing leaks, and the executor goes on.
-#include "counted_new.hpp"
-#include "support.hpp"
-
-#include <thread>
+#include "failing_new.hpp"
 
 using namespace support;
 
@@ -20,20 +17,6 @@ std::atomic<int> reported = 0;
 
 void count_report(std::exception_ptr) noexcept { ++reported; }
 
-// Lets the allocation number `n` (from 0) of this thread fail while it lives; none if n is negative.
-class FailsAt {
-public:
-    explicit FailsAt(long n) {
-        counted_new::has_failed = false;
-        counted_new::successes_left = n;
-    }
-    FailsAt(const FailsAt&) = delete;
-    FailsAt& operator=(const FailsAt&) = delete;
-    ~FailsAt() { counted_new::successes_left = -1; }
-};
-
-enum class Surfaced { nothing, thrown, reported };
-
 // What came of `action`, with its allocation number `n` failing.
 template <class Action>
 Surfaced attempt(long n, Action action) {
@@ -45,27 +28,6 @@ Surfaced attempt(long n, Action action) {
         return Surfaced::thrown;
     }
     return reported > reported_before ? Surfaced::reported : Surfaced::nothing;
-}
-
-// Fails every allocation of the scenario once, and returns how many there are. Each attempt has a thread of
-// its own, since the recycled lists of a thread that has run before would hide allocations, and keep blocks.
-template <class Scenario>
-long fail_each_allocation(Scenario scenario) {
-    // First without a failure: what is allocated once in a process is no leak.
-    for (long n = -1;; ++n) {
-        CAPTURE(n);
-        long before = counted_new::living;
-        Surfaced surfaced{};
-        bool failed = false;
-        std::thread([&] {
-            surfaced = scenario(n);
-            failed = counted_new::has_failed;
-        }).join();
-        if (n < 0) continue;
-        CHECK(counted_new::living == before);
-        CHECK((surfaced != Surfaced::nothing) == failed);
-        if (!failed || n > 1000) return n;
-    }
 }
 
 Co<int> nest(int depth) {
@@ -164,6 +126,28 @@ TEST_CASE("R56: an allocation fails while a thread is started: no thread is left
         });
     });
     CHECK(allocations >= 3);
+}
+
+TEST_CASE("R56: an allocation fails on the thread that is started: whoever starts it is told") {
+    int failures = 0;
+    do {
+        counted_new::has_failed_anywhere = false;
+        counted_new::successes_left_anywhere = failures;
+        bool has_run = false;
+        try {
+            auto thread = LocalExecutorBuilder().spawn([] { return nest(1); });
+            counted_new::successes_left_anywhere = -1;
+            if (thread) {
+                thread->join();
+                has_run = true;
+            }
+        } catch (const std::bad_alloc&) {
+        }
+        counted_new::successes_left_anywhere = -1;
+        CHECK(has_run != counted_new::has_failed_anywhere);
+        ++failures;
+    } while (counted_new::has_failed_anywhere);
+    CHECK(failures > 8);
 }
 
 #endif

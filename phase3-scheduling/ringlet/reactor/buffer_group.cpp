@@ -3,7 +3,7 @@
 #include <ringlet/base/check.hpp>
 
 #include <cerrno>
-#include <sys/mman.h>
+#include <memory>
 
 #if defined(RINGLET_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -60,23 +60,25 @@ Result<BufferGroup*> BufferGroup::make(Ring& ring, unsigned count, unsigned byte
     RINGLET_CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0, "buffer_count: a power of two");
     std::size_t ring_bytes = whole_pages(count * sizeof(io_uring_buf));
     std::size_t all_bytes = ring_bytes + whole_pages(std::size_t{count} * bytes);
-    void* memory = mmap(nullptr, all_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return failure(provide_buffers, errno);
+    MappedMemory memory(all_bytes);
+    if (!memory) return failure(provide_buffers, errno);
+    std::unique_ptr<BufferGroup, ReleaseBufferGroup> group(
+        new BufferGroup(std::move(memory), ring_bytes, count, bytes));
+    // Last: what the kernel has been told of, it keeps as long as the ring.
     io_uring_buf_reg registration{};
-    registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
+    registration.ring_addr = reinterpret_cast<std::uintptr_t>(group->ring_);
     registration.ring_entries = count;
     registration.bgid = group_id;
     if (int result = ring.register_with(IORING_REGISTER_PBUF_RING, &registration, 1); result < 0) {
-        munmap(memory, all_bytes);
         return failure(provide_buffers, -result);
     }
-    return new BufferGroup(static_cast<std::byte*>(memory), ring_bytes, count, bytes);
+    return group.release();
 }
 
-BufferGroup::BufferGroup(std::byte* memory, std::size_t ring_bytes, unsigned count, unsigned bytes)
-    : ring_(reinterpret_cast<io_uring_buf_ring*>(memory)),
-      buffers_(memory + ring_bytes),
-      mapped_bytes_(ring_bytes + whole_pages(std::size_t{count} * bytes)),
+BufferGroup::BufferGroup(MappedMemory memory, std::size_t ring_bytes, unsigned count, unsigned bytes)
+    : memory_(std::move(memory)),
+      ring_(reinterpret_cast<io_uring_buf_ring*>(memory_.bytes().data())),
+      buffers_(memory_.bytes().data() + ring_bytes),
       count_(count),
       bytes_(bytes),
       links_(count) {
@@ -84,10 +86,7 @@ BufferGroup::BufferGroup(std::byte* memory, std::size_t ring_bytes, unsigned cou
     for (unsigned id = 0; id < count; ++id) hand_to_kernel(static_cast<std::uint16_t>(id));
 }
 
-BufferGroup::~BufferGroup() {
-    set_readable({buffers_, std::size_t{count_} * bytes_}, true);
-    munmap(ring_, mapped_bytes_);
-}
+BufferGroup::~BufferGroup() { set_readable({buffers_, std::size_t{count_} * bytes_}, true); }
 
 void BufferGroup::hand_to_kernel(std::uint16_t id) noexcept {
     set_readable(buffer(id), false);

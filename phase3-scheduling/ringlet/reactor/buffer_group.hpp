@@ -8,6 +8,7 @@
 
 #include <ringlet/base/error.hpp>
 #include <ringlet/base/intrusive_list.hpp>
+#include <ringlet/base/mapped_memory.hpp>
 #include <ringlet/base/recycle.hpp>
 #include <ringlet/future/waker.hpp>
 #include <ringlet/reactor/ring.hpp>
@@ -160,7 +161,7 @@ private:
         std::uint16_t next;
     };
 
-    BufferGroup(std::byte* memory, std::size_t ring_bytes, unsigned count, unsigned bytes);
+    BufferGroup(MappedMemory memory, std::size_t ring_bytes, unsigned count, unsigned bytes);
     ~BufferGroup();
 
     std::span<std::byte> buffer(std::uint16_t id) const noexcept {
@@ -172,9 +173,9 @@ private:
         if (--references_ == 0) delete this;
     }
 
+    MappedMemory memory_;
     io_uring_buf_ring* ring_;  // shared with the kernel, at the start of the mapping
     std::byte* buffers_;       // behind it
-    std::size_t mapped_bytes_;
     unsigned count_;
     unsigned bytes_;
     unsigned free_ = 0;        // in the kernel's hands

@@ -6,6 +6,7 @@
 // then.
 #pragma once
 
+#include <ringlet/base/mapped_memory.hpp>
 #include <ringlet/reactor/buddy_blocks.hpp>
 
 #include <cstddef>
@@ -73,7 +74,7 @@ public:
     IoMemory& operator=(const IoMemory&) = delete;
 
     // All of it; nobody's to read or write but through a buffer.
-    std::span<std::byte> bytes() const noexcept { return bytes_; }
+    std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
 
     // How many buffers were made, and how many of them came from the heap.
     std::uint64_t buffers() const noexcept { return buffers_; }
@@ -91,7 +92,7 @@ private:
         if (--references_ == 0) delete this;
     }
 
-    std::span<std::byte> bytes_;
+    MappedMemory memory_;
     BuddyBlocks blocks_;
     std::size_t references_ = 1;  // the reactor's, and one for each buffer
     std::uint64_t buffers_ = 0;

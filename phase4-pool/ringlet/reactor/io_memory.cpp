@@ -5,7 +5,6 @@
 
 #include <bit>
 #include <new>
-#include <sys/mman.h>
 
 #if defined(RINGLET_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -24,12 +23,9 @@ unsigned order_of(std::size_t bytes) {
     return static_cast<unsigned>(std::bit_width(std::bit_ceil(pages_of(bytes))) - 1);
 }
 
-std::span<std::byte> map_memory(std::size_t bytes) {
+MappedMemory map_memory(std::size_t bytes) {
     if (bytes == 0) return {};
-    bytes = std::bit_ceil(pages_of(bytes)) * page_bytes;
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return {};
-    return {static_cast<std::byte*>(memory), bytes};
+    return MappedMemory(std::bit_ceil(pages_of(bytes)) * page_bytes);
 }
 
 // Memory of no buffer is nobody's to touch: sanitizer builds say so.
@@ -76,28 +72,25 @@ void DmaBuffer::resize(std::size_t bytes) noexcept {
 void ReleaseIoMemory::operator()(IoMemory* memory) const noexcept { memory->release(); }
 
 IoMemory::IoMemory(std::size_t bytes)
-    : bytes_(map_memory(bytes)), blocks_(bytes_.empty() ? 1 : bytes_.size() / page_bytes) {
-    set_accessible(bytes_, false);
+    : memory_(map_memory(bytes)), blocks_(memory_ ? this->bytes().size() / page_bytes : 1) {
+    set_accessible(this->bytes(), false);
 }
 
-IoMemory::~IoMemory() {
-    set_accessible(bytes_, true);
-    if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
-}
+IoMemory::~IoMemory() { set_accessible(bytes(), true); }
 
 std::byte* IoMemory::take(std::size_t bytes) noexcept {
-    if (bytes > bytes_.size() || bytes == 0) return nullptr;
+    if (bytes > memory_.bytes().size() || bytes == 0) return nullptr;
     auto page = blocks_.take(order_of(bytes));
     if (!page) return nullptr;
     ++references_;
-    std::byte* data = bytes_.data() + *page * page_bytes;
+    std::byte* data = memory_.bytes().data() + *page * page_bytes;
     set_accessible({data, bytes}, true);
     return data;
 }
 
 void IoMemory::give_back(std::byte* data, std::size_t bytes) noexcept {
     set_accessible({data, bytes}, false);
-    blocks_.give_back(static_cast<std::size_t>(data - bytes_.data()) / page_bytes, order_of(bytes));
+    blocks_.give_back(static_cast<std::size_t>(data - memory_.bytes().data()) / page_bytes, order_of(bytes));
     release();
 }
 

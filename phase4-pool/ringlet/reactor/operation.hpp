@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <concepts>
+#include <new>
 #include <utility>
 
 namespace ringlet {
@@ -60,10 +61,21 @@ private:
         result_ = result;
         flags_ = flags;
         bool has_more_to_do = op.again(result);
-        if (has_more_to_do && !timed_out_) return submit();
+        if (has_more_to_do && !timed_out_ && submit_again()) return;
         ended_early_ = has_more_to_do || result == -ECANCELED || result == -EINTR;
         has_result_ = true;
         std::move(waker_).wake();
+    }
+
+    // False: on another ring than before, which has no memory to note it.
+    bool submit_again() noexcept {
+        try {
+            submit();
+            return true;
+        } catch (const std::bad_alloc&) {
+            result_ = -ENOMEM;
+            return false;
+        }
     }
 
     // ERESTARTSYS to ERESTART_RESTARTBLOCK, which no header of ours names: where the kernel interrupts one of

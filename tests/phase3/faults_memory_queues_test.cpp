@@ -1,0 +1,104 @@
+// R56 for queues, channels, locks and direct I/O: whichever allocation fails, std::bad_alloc or an error
+// comes out, memory and descriptors are back, and the same executor does the same thing afterwards.
+#include "../phase2/failing_io.hpp"
+#include "dma_support.hpp"
+
+#include <ringlet/channel/local_channel.hpp>
+#include <ringlet/sync/gate.hpp>
+#include <ringlet/sync/semaphore.hpp>
+
+using namespace support;
+
+#if defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("operator new cannot be counted here; every other build runs this suite") {}
+
+#else
+
+namespace {
+
+Co<int> seven() {
+    co_await yield_now();
+    co_return 7;
+}
+
+Step fill_queues() {
+    for (int i = 0; i < 4; ++i) {
+        Latency latency = i % 2 == 0 ? Latency{} : Latency{Latency::Matters{1ms}};
+        auto queue = create_task_queue(Shares::Static{100}, latency, "longer than a small string holds");
+        auto task = spawn_local_into(queue, seven()).value();
+        if (co_await task != 7) co_return false;
+        if (!current_executor()->remove_task_queue(queue)) co_return false;
+    }
+    co_return true;
+}
+
+Co<int> receive_all(LocalReceiver<std::string> receiver) {
+    int received = 0;
+    while (co_await receiver.recv()) ++received;
+    co_return received;
+}
+
+// An unbounded one, which grows.
+Step send_many() {
+    auto [sender, receiver] = local_channel::new_unbounded<std::string>();
+    for (int i = 0; i < 20; ++i) {
+        if (!sender.try_send(std::string(100, 'x'))) co_return false;
+    }
+    auto task = spawn_local(receive_all(std::move(receiver)));
+    {
+        auto ended = std::move(sender);
+    }
+    co_return (co_await task) == 20;
+}
+
+struct Locks {
+    Gate gate;
+    Semaphore semaphore{1};
+};
+
+Co<bool> hold(std::shared_ptr<Locks> locks) {
+    auto pass = locks->gate.enter();
+    auto permit = co_await locks->semaphore.acquire_permit(1);
+    co_await yield_now();
+    co_return pass&& permit;
+}
+
+Step wait_for_each_other() {
+    auto locks = std::make_shared<Locks>();
+    auto first = spawn_local(hold(locks));
+    auto second = locks->gate.spawn(hold(locks)).value();
+    bool both = (co_await first) == true && (co_await second) == true;
+    auto closed = co_await locks->gate.close();
+    co_return both&& closed;
+}
+
+Step use_a_direct_file(const std::string& path) {
+    auto file = co_await DmaFile::create(path);
+    if (!file) co_return false;
+    auto written = co_await file->write_all_at(buffer_of(*file, pattern(10'000)), 0);
+    auto read = co_await file->read_at(100, 5000);
+    auto closed = co_await std::move(*file).close();
+    co_return written.n&& read && read->size() == 5000 && closed;
+}
+
+}  // namespace
+
+TEST_CASE("R56: an allocation fails while queues with shares and bounds are made and filled") {
+    CHECK(fail_each(fill_queues) > 10);
+}
+
+TEST_CASE("R56: an allocation fails in a local channel") { CHECK(fail_each(send_many) > 20); }
+
+TEST_CASE("R56: an allocation fails while tasks wait for a semaphore and a gate") {
+    CHECK(fail_each(wait_for_each_other) > 5);
+}
+
+TEST_CASE("R56: an allocation fails while a direct file is written and read") {
+    Notices notices;
+    DiskFolder folder(usual_folder());
+    std::string path = folder / "a name too long for the small string buffer";
+    CHECK(fail_each([&path] { return use_a_direct_file(path); }) > 10);
+}
+
+#endif
