@@ -38,7 +38,7 @@ void Socket::reset() {
     for (Socket* side : {this, &peer}) {
         side->inbox_.clear();
         side->error_ = ECONNRESET;
-        side->ended_ = true;
+        side->ended_ = side->has_learnt_ = true;
         side->has_changed();
     }
 }
@@ -95,6 +95,9 @@ Attempt Socket::receive(std::span<std::byte> target) {
 
 Attempt Socket::send(std::span<const std::byte> source) {
     if (error_ != 0 && !peer_) return -std::exchange(error_, 0);
+    // TCP learns that the peer is gone from its answer to what was sent.
+    bool learns = family != 0 && ended_ && !peer_ && !std::exchange(has_learnt_, true);
+    if (learns && may_send_) return static_cast<int>(source.size());
     if (!may_send_ || (!peer_ && is_connected())) return -EPIPE;
     if (!peer_) return -ENOTCONN;
     std::size_t room = capacity - peer_->inbox_.size();

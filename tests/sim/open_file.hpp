@@ -79,16 +79,17 @@ public:
     // Of each direction, and of pipes.
     static inline std::size_t capacity = 64 << 10;
 
-    int family = 0;
+    int family = 0;          // 0: a pair
     std::uint16_t port = 0;  // once bound
     std::uint16_t peer_port = 0;
 
 private:
     Socket* peer_ = nullptr;
     std::deque<std::byte> inbox_;
-    bool ended_ = false;    // the peer will send no more
-    bool may_send_ = true;  // no shutdown yet
-    int error_ = 0;         // to be told once
+    bool ended_ = false;       // the peer will send no more
+    bool has_learnt_ = false;  // that the peer is gone
+    bool may_send_ = true;     // no shutdown yet
+    int error_ = 0;            // to be told once
     int backlog_ = 0;
     std::deque<std::shared_ptr<Socket>> pending_;
 };
@@ -106,6 +107,7 @@ public:
     Attempt read(std::span<std::byte> target, std::uint64_t at) override;
     Attempt write(std::span<const std::byte> source, std::uint64_t at) override;
     void truncate(std::size_t bytes) { inode_->bytes.resize(bytes); }
+    const Inode& inode() const { return *inode_; }
 
 private:
     int moved(std::uint64_t at, std::size_t count);

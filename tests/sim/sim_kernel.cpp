@@ -81,13 +81,13 @@ void SimKernel::teardown(io_uring& shared) {
     for (Operation& operation : operations_) {
         // A request whose end nobody waits for has done its work when it was taken.
         bool is_awaited = operation.entry.user_data != ~0ULL;
-        if (operation.active && operation.ring == &ring && is_awaited) {
+        if (operation.active && operation.ring == &ring && is_awaited && !is_prompt()) {
             violated("operations end before their ring", "closed with one in flight; its opcode follows",
                      operation.entry.opcode);
         }
     }
     // R19: also those that a cancelled operation had taken.
-    if (ring.has_buffers() && ring.free_buffers() != ring.buffer_count()) {
+    if (!is_prompt() && ring.has_buffers() && ring.free_buffers() != ring.buffer_count()) {
         violated("buffers come back",
                  "so many of the group are in nobody's hands:", ring.buffer_count() - ring.free_buffers());
     }
@@ -148,7 +148,9 @@ int SimKernel::register_with(io_uring& shared, unsigned opcode, void* argument, 
     if (opcode == IORING_REGISTER_PBUF_RING && count == 1) {
         return ring.register_buffers(*static_cast<const io_uring_buf_reg*>(argument));
     }
-    return opcode == IORING_REGISTER_BUFFERS ? 0 : -EINVAL;
+    if (opcode == IORING_REGISTER_BUFFERS)
+        return ring.register_memory({static_cast<const iovec*>(argument), count});
+    return -EINVAL;
 }
 
 // Of rings that cooperate; those that defer have theirs done when they are entered themselves.
@@ -234,7 +236,7 @@ void SimKernel::take(SimRing& ring, const io_uring_sqe& entry) {
     }
     if (stuck_opcode != 0 && entry.opcode == stuck_opcode) return;
     // The kernel tries at once what it can; a busy one comes back to it later.
-    if (chance.once_in(2)) return attempt(operation);
+    if (is_prompt() || chance.once_in(2)) return attempt(operation);
     schedule(operation, now_ + delay());
 }
 
@@ -264,27 +266,38 @@ void SimKernel::release(Operation& operation) {
 void SimKernel::attempt(Operation& operation) {
     operation.is_due = false;
     ++operation.serial;  // an event that stands for it is void
-    flags_of_next_ = 0;
-    Attempt result = operation.decided ? Attempt(*operation.decided) : perform(operation);
-    if (result) return settle(operation, *result);
+    bool goes_on = true;
+    while (goes_on) {
+        flags_of_next_ = 0;
+        Attempt result = operation.decided ? Attempt(*operation.decided) : perform(operation);
+        if (!result) return wait_for_change(operation);
+        goes_on = settle(operation, *result);
+    }
+}
+
+void SimKernel::wait_for_change(Operation& operation) {
     if (operation.is_due) return;  // it tries again by itself
     bool may_wait = !operation.file->is_nonblocking || operation.entry.opcode == IORING_OP_POLL_ADD;
     if (!may_wait) return complete(operation, -EAGAIN);
     operation.file->waiting.push_back(operation.index);
 }
 
-void SimKernel::settle(Operation& operation, int result) {
+// True: a multishot operation that has more to give at once.
+bool SimKernel::settle(Operation& operation, int result) {
     bool has_more = result > 0 || (result == 0 && operation.entry.opcode == IORING_OP_ACCEPT);
     if (!is_multishot(operation.entry) || !has_more || operation.ring->is_full() ||
         faults.strikes(Fault::multishot_ended)) {
-        return complete(operation, result, flags_of_next_);
+        complete(operation, result, flags_of_next_);
+        return false;
     }
     post(*operation.ring, operation.entry.user_data, result, flags_of_next_ | IORING_CQE_F_MORE);
     if (operation.entry.opcode == IORING_OP_POLL_ADD) {
         operation.file->waiting.push_back(operation.index);
-    } else {
-        schedule(operation, now_ + delay());
+        return false;
     }
+    if (is_prompt() || chance.once_in(2)) return true;
+    schedule(operation, now_ + delay());
+    return false;
 }
 
 void SimKernel::complete(Operation& operation, int result, unsigned flags) {

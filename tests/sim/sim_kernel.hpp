@@ -111,6 +111,9 @@ private:
         }
     };
 
+    // Without a world it is a kernel at its best, as the contract's cases want it: what can be done at once
+    // is.
+    bool is_prompt() const { return sleeper == nullptr; }
     SimRing& ring_of(const io_uring& ring) { return *rings_.at(ring.ring_fd); }
     Duration delay();
     bool sleep_in(SimRing& ring, const __kernel_timespec* timeout);
@@ -119,7 +122,8 @@ private:
     void schedule(Operation& operation, Time due);
     void run_due();
     void attempt(Operation& operation);
-    void settle(Operation& operation, int result);
+    void wait_for_change(Operation& operation);
+    bool settle(Operation& operation, int result);
     // The last completion, or with IORING_CQE_F_MORE one of many.
     void complete(Operation& operation, int result, unsigned flags = 0);
     void post(SimRing& ring, std::uint64_t user_data, int result, unsigned flags);
@@ -136,6 +140,8 @@ private:
     Attempt accept(Operation& operation);
     Attempt connect(Operation& operation);
     Attempt open_path(const io_uring_sqe& entry);
+    Attempt stat(Operation& operation);
+    Attempt rename(const io_uring_sqe& entry);
     Attempt cancel(SimRing& ring, std::uint64_t user_data);
     Attempt update_timeout(SimRing& ring, const io_uring_sqe& entry);
     Attempt send_message(const io_uring_sqe& entry);

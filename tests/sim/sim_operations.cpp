@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace sim {
 
@@ -16,6 +18,12 @@ namespace {
 std::span<std::byte> memory_of(const io_uring_sqe& entry) {
     if (entry.flags & IOSQE_BUFFER_SELECT) return {};
     return {reinterpret_cast<std::byte*>(entry.addr), entry.len};
+}
+
+std::string path_at(std::uint64_t address) { return reinterpret_cast<const char*>(address); }
+
+bool is_fixed(const io_uring_sqe& entry) {
+    return entry.opcode == IORING_OP_READ_FIXED || entry.opcode == IORING_OP_WRITE_FIXED;
 }
 
 bool moves_bytes(const io_uring_sqe& entry) {
@@ -58,6 +66,9 @@ Attempt SimKernel::perform(Operation& operation) {
         case IORING_OP_WRITE_FIXED: return move_bytes(operation);
         case IORING_OP_FSYNC: return faults.strikes(Fault::io_error) ? -EIO : 0;
         case IORING_OP_OPENAT: return open_path(entry);
+        case IORING_OP_STATX: return stat(operation);
+        case IORING_OP_RENAMEAT: return rename(entry);
+        case IORING_OP_UNLINKAT: return disk_.erase(path_at(entry.addr)) > 0 ? 0 : -ENOENT;
         case IORING_OP_CLOSE: return -close(entry.fd);
         case IORING_OP_ASYNC_CANCEL: return cancel(*operation.ring, entry.addr);
         case IORING_OP_TIMEOUT_REMOVE: return update_timeout(*operation.ring, entry);
@@ -78,6 +89,7 @@ unsigned SimKernel::shortened(unsigned bytes) {
 
 Attempt SimKernel::move_bytes(Operation& operation) {
     const io_uring_sqe& entry = operation.entry;
+    if (is_fixed(entry) && !operation.ring->has_registered(entry.buf_index, memory_of(entry))) return -EFAULT;
     check_memory(operation);
     auto* socket = dynamic_cast<Socket*>(operation.file.get());
     auto* disk = dynamic_cast<DiskFile*>(operation.file.get());
@@ -154,12 +166,15 @@ Attempt SimKernel::connect(Operation& operation) {
 }
 
 Attempt SimKernel::open_path(const io_uring_sqe& entry) {
-    const char* path = reinterpret_cast<const char*>(entry.addr);
+    std::string path = path_at(entry.addr);
     auto flags = static_cast<int>(entry.open_flags);
     if (faults.strikes(Fault::no_descriptor)) return -EMFILE;
     auto found = disk_.find(path);
     if (found == disk_.end()) {
-        if (!(flags & O_CREAT)) return -ENOENT;
+        // Folders are the machine's own.
+        std::size_t slash = path.rfind('/');
+        bool has_folder = slash == std::string::npos || ::access(path.substr(0, slash).c_str(), F_OK) == 0;
+        if (!(flags & O_CREAT) || !has_folder) return -ENOENT;
         found = disk_.emplace(path, std::make_shared<Inode>()).first;
         found->second->capacity = disk_capacity;
     } else if (flags & O_EXCL) {
@@ -167,6 +182,30 @@ Attempt SimKernel::open_path(const io_uring_sqe& entry) {
     }
     if (flags & O_TRUNC) found->second->bytes.clear();
     return open(std::make_shared<DiskFile>(found->second, flags));
+}
+
+// Of a path, or with AT_EMPTY_PATH of a descriptor.
+Attempt SimKernel::stat(Operation& operation) {
+    const io_uring_sqe& entry = operation.entry;
+    auto found = disk_.find(path_at(entry.addr));
+    auto* open = dynamic_cast<DiskFile*>(find(entry.fd));
+    if (!open && found == disk_.end()) return -ENOENT;
+    const Inode& inode = open ? open->inode() : *found->second;
+    auto& status = *reinterpret_cast<struct statx*>(entry.off);
+    if (!memory::is_alive(&status, sizeof status)) {
+        violated("buffers live until the last completion", "where a stat is to be written");
+    }
+    status.stx_size = inode.bytes.size();
+    status.stx_mode = S_IFREG | 0644;
+    return 0;
+}
+
+Attempt SimKernel::rename(const io_uring_sqe& entry) {
+    auto found = disk_.find(path_at(entry.addr));
+    if (found == disk_.end()) return -ENOENT;
+    disk_[path_at(entry.addr2)] = found->second;
+    disk_.erase(path_at(entry.addr));
+    return 0;
 }
 
 Attempt SimKernel::cancel(SimRing& ring, std::uint64_t user_data) {

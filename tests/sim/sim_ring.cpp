@@ -91,6 +91,18 @@ bool SimRing::flush() {
     return has_overflowed;
 }
 
+int SimRing::register_memory(std::span<const iovec> memory) {
+    if (!registered_.empty()) return -EBUSY;
+    registered_.assign(memory.begin(), memory.end());
+    return 0;
+}
+
+bool SimRing::has_registered(unsigned number, std::span<const std::byte> memory) const noexcept {
+    if (number >= registered_.size()) return false;
+    auto* first = static_cast<const std::byte*>(registered_[number].iov_base);
+    return memory.data() >= first && memory.data() + memory.size() <= first + registered_[number].iov_len;
+}
+
 int SimRing::register_buffers(const io_uring_buf_reg& group) noexcept {
     if (buffers_) return -EEXIST;
     if (!std::has_single_bit(group.ring_entries)) return -EINVAL;

@@ -12,6 +12,8 @@
 #include <deque>
 #include <liburing.h>
 #include <memory>
+#include <span>
+#include <sys/uio.h>
 #include <vector>
 
 namespace sim {
@@ -45,10 +47,16 @@ public:
     // Task work and what was kept aside move to the queue, as far as there is room. True: not all had room.
     bool flush();
 
-    bool is_full() const noexcept { return !aside_.empty() || cq_tail_ - cq_head_ == cq_entries_; }
+    bool is_full() const noexcept {
+        return !aside_.empty() || cq_tail_ - cq_head_ + deferred_.size() >= cq_entries_;
+    }
     bool has_completions() const noexcept { return cq_head_ != cq_tail_; }
     // Something would end a wait.
     bool has_news() const noexcept { return has_completions() || !deferred_.empty() || !aside_.empty(); }
+
+    // Memory that entries may name by number.
+    int register_memory(std::span<const iovec> memory);
+    bool has_registered(unsigned number, std::span<const std::byte> memory) const noexcept;
 
     // The one buffer group.
     int register_buffers(const io_uring_buf_reg& group) noexcept;
@@ -81,6 +89,7 @@ private:
 
     std::deque<Completion> deferred_;
     std::deque<Completion> aside_;
+    std::vector<iovec> registered_;
     const io_uring_buf_ring* buffers_ = nullptr;
     unsigned buffer_mask_ = 0;
     std::uint16_t buffer_head_ = 0;

@@ -14,9 +14,6 @@ namespace ringlet {
 namespace {
 
 const constinit OperationCategory provide_buffers{"provide buffers"};
-constexpr std::size_t page_bytes = 4096;
-
-std::size_t whole_pages(std::size_t bytes) { return (bytes + page_bytes - 1) / page_bytes * page_bytes; }
 
 // A buffer in the kernel's hands is nobody's to read: sanitizer builds say so.
 void set_readable([[maybe_unused]] std::span<std::byte> bytes, [[maybe_unused]] bool readable) {
@@ -58,8 +55,8 @@ void ReleaseBufferGroup::operator()(BufferGroup* group) const noexcept { group->
 
 Result<BufferGroup*> BufferGroup::make(Ring& ring, unsigned count, unsigned bytes) {
     RINGLET_CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0, "buffer_count: a power of two");
-    std::size_t ring_bytes = whole_pages(count * sizeof(io_uring_buf));
-    std::size_t all_bytes = ring_bytes + whole_pages(std::size_t{count} * bytes);
+    std::size_t ring_bytes = MappedMemory::whole_pages(count * sizeof(io_uring_buf));
+    std::size_t all_bytes = ring_bytes + MappedMemory::whole_pages(std::size_t{count} * bytes);
     MappedMemory memory(all_bytes);
     if (!memory) return failure(provide_buffers, errno);
     std::unique_ptr<BufferGroup, ReleaseBufferGroup> group(

@@ -10,6 +10,11 @@ namespace ringlet {
 
 class MappedMemory {
 public:
+    static constexpr std::size_t whole_pages(std::size_t bytes) noexcept {
+        constexpr std::size_t page_bytes = 4096;
+        return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+    }
+
     MappedMemory() noexcept = default;
     // Empty if the system refuses; errno then tells why.
     explicit MappedMemory(std::size_t bytes) noexcept {

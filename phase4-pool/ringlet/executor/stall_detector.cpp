@@ -61,7 +61,7 @@ void print(const StallReport& report) noexcept {
     backtrace_symbols_fd(report.stack.data(), static_cast<int>(report.stack.size()), STDERR_FILENO);
 }
 
-std::atomic<StallHandler> handler_in_force{&print};
+std::atomic<StallHandler> stall_handler{&print};
 
 // Where the thread was when the signal came; null if we do not know this processor.
 const void* interrupted_at([[maybe_unused]] const void* context) noexcept {
@@ -82,7 +82,7 @@ std::unexpected<StartError> refusal(int error) {
 
 }  // namespace
 
-StallHandler set_stall_handler(StallHandler handler) noexcept { return handler_in_force.exchange(handler); }
+StallHandler set_stall_handler(StallHandler handler) noexcept { return stall_handler.exchange(handler); }
 
 StallDetector::StallDetector(std::string executor, Duration limit)
     : executor_(std::move(executor)),
@@ -167,7 +167,7 @@ void StallDetector::look(void* context) noexcept {
 }
 
 void StallDetector::report(Duration held, bool is_over, std::span<void* const> stack) const noexcept {
-    handler_in_force.load()({executor_.c_str(), queue_, held, waited_, is_over, stack});
+    stall_handler.load()({executor_.c_str(), queue_, held, waited_, is_over, stack});
 }
 
 // At most how long the turn has held a CPU, or slept on its own account.

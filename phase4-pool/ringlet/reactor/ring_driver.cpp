@@ -131,8 +131,9 @@ void RingDriver::work_off_backlog() noexcept {
     while (!backlog_.empty() && start(backlog_.front())) backlog_.front().unlink();
 }
 
+// What is refused here, nobody comes back to before the next turn, and a hog's timer has to be armed before.
 void RingDriver::flush() noexcept {
-    if (ring_ && ring_->queued() > 0) enter(false, std::nullopt);
+    for (int tries = 3; tries > 0 && ring_ && ring_->queued() > 0; --tries) enter(false, std::nullopt);
 }
 
 // The turn of the loop.
