@@ -21,7 +21,10 @@ namespace {
 constexpr std::size_t stack_bytes = 1 << 20;
 
 // Stacks are used again: a run begins and ends 20,000 times a second.
-std::vector<void*> free_stacks;
+struct FreeStack {
+    void operator()(void* bottom) const { std::free(bottom); }
+};
+std::vector<std::unique_ptr<void, FreeStack>> free_stacks;
 
 struct Stacks {
     boost::context::stack_context allocate() {
@@ -30,7 +33,7 @@ struct Stacks {
             bottom = std::aligned_alloc(4096, stack_bytes);
             if (!bottom) throw std::bad_alloc();
         } else {
-            bottom = free_stacks.back();
+            bottom = free_stacks.back().release();
             free_stacks.pop_back();
         }
         boost::context::stack_context context;
@@ -39,7 +42,7 @@ struct Stacks {
         return context;
     }
     void deallocate(boost::context::stack_context& context) {
-        free_stacks.push_back(static_cast<std::byte*>(context.sp) - stack_bytes);
+        free_stacks.emplace_back(static_cast<std::byte*>(context.sp) - stack_bytes);
     }
 };
 

@@ -12,6 +12,34 @@
 
 namespace sim::memory {
 
+std::size_t rounded(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
+
+#if defined(RINGLET_ASAN)
+
+void begin() noexcept { in_program = true; }
+void end() noexcept { in_program = false; }
+std::size_t alive() noexcept { return 0; }
+
+bool is_alive(const void* first, std::size_t bytes) noexcept {
+    return !__asan_region_is_poisoned(const_cast<void*>(first), bytes);
+}
+
+void* map(std::size_t bytes) noexcept { return std::aligned_alloc(4096, rounded(bytes, 4096)); }
+bool unmap(void* pages) noexcept {
+    std::free(pages);
+    return true;
+}
+
+AsKernel::AsKernel(std::span<std::byte> memory) noexcept
+    : memory_(memory), was_closed_(__asan_region_is_poisoned(memory.data(), memory.size())) {
+    __asan_unpoison_memory_region(memory_.data(), memory_.size());
+}
+AsKernel::~AsKernel() {
+    if (was_closed_) __asan_poison_memory_region(memory_.data(), memory_.size());
+}
+
+#else
+
 namespace {
 
 constexpr std::size_t grain = 16;
@@ -27,8 +55,6 @@ bool is_ours(const void* block) noexcept {
     auto* at = static_cast<const std::byte*>(block);
     return arena && at >= arena && at < arena + arena_bytes;
 }
-
-std::size_t rounded(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
 
 void mark(void* block, std::size_t bytes, bool is_live) noexcept {
     std::memset(live + (static_cast<std::byte*>(block) - arena) / grain, is_live,
@@ -54,13 +80,10 @@ void give_back(void* block) noexcept {
     --blocks;
 }
 
-bool fails_now() noexcept { return in_program && fails_in > 0 && --fails_in == 0; }
-
 }  // namespace
 
 void begin() noexcept {
     used = blocks = 0;
-#if !defined(RINGLET_ASAN)
     // Its lists would keep what belongs to the run before: let them be full.
     ringlet::recycle::free_lists = {.heads = {}, .bytes_left = 0, .registered = true};
     if (!arena) {
@@ -69,48 +92,39 @@ void begin() noexcept {
         arena = static_cast<std::byte*>(::mmap(nullptr, arena_bytes, rights, flags, -1, 0));
         live = static_cast<std::uint8_t*>(::mmap(nullptr, arena_bytes / grain, rights, flags, -1, 0));
     }
-#endif
     in_program = true;
 }
 
 void end() noexcept {
     in_program = false;
-    if (live) std::memset(live, 0, used / grain + 1);
+    std::memset(live, 0, used / grain + 1);
 }
 
 std::size_t alive() noexcept { return blocks; }
 
 bool is_alive(const void* first, std::size_t bytes) noexcept {
-#if defined(RINGLET_ASAN)
-    return !__asan_region_is_poisoned(const_cast<void*>(first), bytes);
-#else
     if (!is_ours(first) || bytes == 0) return true;
     std::size_t from = (static_cast<const std::byte*>(first) - arena) / grain;
     std::size_t to = (static_cast<const std::byte*>(first) + bytes - 1 - arena) / grain;
     return !std::memchr(live + from, 0, to - from + 1);
-#endif
 }
 
 void* map(std::size_t bytes) noexcept {
-#if defined(RINGLET_ASAN)
-    return std::aligned_alloc(4096, rounded(bytes, 4096));
-#else
     void* pages = take(rounded(bytes, 4096), 4096);
     if (pages) std::memset(pages, 0, bytes);
     return pages;
-#endif
 }
 
-bool unmap(void* pages, std::size_t) noexcept {
-#if defined(RINGLET_ASAN)
-    std::free(pages);
-    return true;
-#else
+bool unmap(void* pages) noexcept {
     if (!is_ours(pages)) return false;
     give_back(pages);
     return true;
-#endif
 }
+
+AsKernel::AsKernel(std::span<std::byte> memory) noexcept : memory_(memory) {}
+AsKernel::~AsKernel() = default;
+
+#endif
 
 }  // namespace sim::memory
 
@@ -119,7 +133,6 @@ bool unmap(void* pages, std::size_t) noexcept {
 namespace {
 
 void* allocate(std::size_t bytes, std::size_t alignment) {
-    if (sim::memory::fails_now()) throw std::bad_alloc();
     void* block = sim::memory::in_program           ? sim::memory::take(bytes, alignment)
                   : alignment <= sim::memory::grain ? std::malloc(bytes)
                                                     : std::aligned_alloc(alignment, bytes);

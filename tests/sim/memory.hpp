@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <span>
 #include <utility>
 
 namespace sim::memory {
@@ -25,9 +25,6 @@ bool is_alive(const void* first, std::size_t bytes) noexcept;
 
 inline bool in_program = false;
 
-// The n-th allocation from now on fails; 0: none does.
-inline std::uint64_t fails_in = 0;
-
 // What the kernel and the world allocate is not the program's.
 class Outside {
 public:
@@ -43,6 +40,20 @@ private:
 // Anonymous pages, as from mmap.
 void* map(std::size_t bytes) noexcept;
 // False: it does not come from here.
-bool unmap(void* pages, std::size_t bytes) noexcept;
+bool unmap(void* pages) noexcept;
+
+// While it lives, the kernel writes there, which it may: AddressSanitizer sees the buffers that are in the
+// kernel's hands as closed to everybody.
+class AsKernel {
+public:
+    explicit AsKernel(std::span<std::byte> memory) noexcept;
+    AsKernel(const AsKernel&) = delete;
+    AsKernel& operator=(const AsKernel&) = delete;
+    ~AsKernel();
+
+private:
+    std::span<std::byte> memory_;
+    [[maybe_unused]] bool was_closed_ = false;
+};
 
 }  // namespace sim::memory

@@ -199,7 +199,7 @@ void* mmap(void* where, size_t bytes, int rights, int flags, int fd, off_t offse
 }
 
 int munmap(void* pages, size_t bytes) noexcept {
-    if (sim::memory::in_program && sim::memory::unmap(pages, bytes)) return 0;
+    if (sim::memory::in_program && sim::memory::unmap(pages)) return 0;
     return static_cast<int>(syscall(SYS_munmap, pages, bytes));
 }
 }

@@ -7,15 +7,15 @@ namespace sim {
 
 namespace {
 
-// What another ring sees that polls this one.
+// What another ring sees that polls this one; it may outlive it.
 class RingFile final : public OpenFile {
 public:
-    explicit RingFile(const SimRing& ring) : ring_(ring) {}
-    unsigned events() const override { return ring_.has_completions() ? POLLIN : 0; }
-    const SimRing& ring() const { return ring_; }
+    explicit RingFile(const SimRing& ring) : ring_(&ring) {}
+    unsigned events() const override { return ring_ && ring_->has_completions() ? POLLIN : 0; }
+    void forget_ring() { ring_ = nullptr; }
 
 private:
-    const SimRing& ring_;
+    const SimRing* ring_;
 };
 
 }  // namespace
@@ -32,6 +32,8 @@ SimRing::SimRing(int fd, unsigned entries, unsigned completions, unsigned flags,
       array_(entries),
       entries_(entries),
       completions_(completions) {}
+
+SimRing::~SimRing() { static_cast<RingFile&>(*file).forget_ring(); }
 
 void SimRing::attach(io_uring& ring) noexcept {
     static_assert(sizeof(Completion) == sizeof(io_uring_cqe));

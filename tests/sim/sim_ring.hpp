@@ -29,6 +29,7 @@ public:
     SimRing(int fd, unsigned entries, unsigned completions, unsigned flags, int owner);
     SimRing(const SimRing&) = delete;
     SimRing& operator=(const SimRing&) = delete;
+    ~SimRing();
 
     // Shows the program where everything is.
     void attach(io_uring& ring) noexcept;
