@@ -1,5 +1,6 @@
 #include "memory.hpp"
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
