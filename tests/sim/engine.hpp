@@ -10,7 +10,7 @@ namespace sim {
 
 struct Outcome {
     std::uint64_t digest = 0;
-    std::uint64_t steps = 0;
+    std::uint64_t steps = 0;  // a shard that went on, or an operation that the kernel tried
     std::uint64_t tasks = 0;
     std::uint64_t completions = 0;
     Faults::Counts faults{};

@@ -7,7 +7,7 @@ namespace {
 
 sim::Outcome run(std::uint64_t seed) {
     auto root = [](sim::Scene& scene) {
-        return sim::plays(scene, sim::phase2_kinds, &sim::start_here, scene.chance.between(5, 14));
+        return sim::plays(scene, sim::phase2_kinds, &sim::start_here, scene.chance.between(3, 9));
     };
     return sim::run_one_executor(seed, true, root);
 }

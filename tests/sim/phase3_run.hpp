@@ -25,7 +25,7 @@ inline JoinHandle<void> start_in_a_queue(Scene& scene, Co<void> task) {
 inline Co<void> plays_in_queues(Scene& scene) {
     create_task_queue(Shares::Static{scene.chance.between(1, 1000)}, Latency{}, "bulk");
     create_task_queue(Shares{}, Latency::Matters{100us + scene.up_to(2ms)}, "urgent");
-    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(5, 14));
+    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(3, 10));
 }
 
 inline Outcome run_phase3(std::uint64_t seed) {

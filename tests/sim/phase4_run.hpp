@@ -25,13 +25,13 @@ inline Cast make_cast(Scene& scene) {
     Cast cast;
     cast.shards = scene.chance.between(2, 3);
     cast.mesh_items = scene.chance.below(4);
-    for (unsigned count = scene.chance.between(1, 4); count > 0; --count) {
+    for (unsigned count = scene.chance.between(1, 2); count > 0; --count) {
         auto [sender, receiver] = shared_channel::new_bounded<unsigned>(scene.chance.between(1, 4));
         ShardId from = scene.chance.below(cast.shards);
         ShardId to = (from + scene.chance.between(1, cast.shards - 1)) % cast.shards;
-        cast.lines.push_back({from, to, scene.chance.below(30), std::move(sender), std::move(receiver)});
+        cast.lines.push_back({from, to, scene.chance.below(20), std::move(sender), std::move(receiver)});
     }
-    for (unsigned count = scene.chance.below(4); count > 0; --count) {
+    for (unsigned count = scene.chance.below(3); count > 0; --count) {
         cast.meetings.push_back({scene.chance.below(cast.shards), scene.chance.below(cast.shards)});
     }
     if (scene.chance.once_in(2))
@@ -40,7 +40,7 @@ inline Cast make_cast(Scene& scene) {
 }
 
 inline Co<void> plays_here(Scene& scene) {
-    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(0, 3));
+    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(0, 2));
 }
 
 inline std::vector<Co<void>> tasks_of(Scene& scene, Cast& cast, ShardId self) {
@@ -130,7 +130,7 @@ inline Outcome run_phase4(std::uint64_t seed) {
             if (auto error = pool.take_error()) violated("no root throws", "one did");
         }
         memory::end();
-        scene.steps = world.steps();
+        scene.steps = world.steps() + kernel.attempts();
     }
     check_baseline(kernel);
     return {kernel.log.digest(), scene.steps, scene.tasks, kernel.completions(), kernel.faults.counts()};

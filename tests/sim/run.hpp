@@ -86,7 +86,7 @@ Outcome run_one_executor(std::uint64_t seed, bool has_faults, Root root) {
         }
         world.run();
         memory::end();
-        scene.steps = world.steps();
+        scene.steps = world.steps() + kernel.attempts();
     }
     check_baseline(kernel);
     return {kernel.log.digest(), scene.steps, scene.tasks, kernel.completions(), kernel.faults.counts()};

@@ -71,7 +71,7 @@ int SimKernel::setup(unsigned entries, io_uring_params& params, io_uring& ring) 
     made->attach(ring);
     files_[static_cast<std::size_t>(fd - fd_first)] = made->file;
     made->file->changed = [this](OpenFile& file) { wake_waiting(file); };
-    rings_.emplace(fd, std::move(made));
+    rings_.push_back(std::move(made));
     return 0;
 }
 
@@ -95,7 +95,7 @@ void SimKernel::teardown(io_uring& shared) {
         if (operation.active && operation.ring == &ring) release(operation);
     }
     close(ring.fd());
-    rings_.erase(ring.fd());
+    std::erase_if(rings_, [&ring](const auto& other) { return other.get() == &ring; });
 }
 
 int SimKernel::enter(io_uring& shared, unsigned submit, unsigned wait_for, unsigned flags,
@@ -155,7 +155,7 @@ int SimKernel::register_with(io_uring& shared, unsigned opcode, void* argument, 
 
 // Of rings that cooperate; those that defer have theirs done when they are entered themselves.
 void SimKernel::run_task_work(int owner) {
-    for (auto& [fd, ring] : rings_) {
+    for (auto& ring : rings_) {
         if (ring->owner() != owner || !ring->cooperates() || !ring->has_news()) continue;
         flush(*ring);
         wake_waiting(*ring->file);
@@ -170,10 +170,11 @@ void SimKernel::post(SimRing& ring, std::uint64_t user_data, int result, unsigne
     ++completions_;
     log.add(now_, ring.owner(), "completion", user_data, result);
     Completion completion{user_data, result, flags};
-    bool owner_sleeps = std::ranges::any_of(rings_, [&ring](const auto& entry) {
-        return entry.second->is_asleep && entry.second->owner() == ring.owner();
-    });
-    if (ring.defers() || (ring.cooperates() && !owner_sleeps)) return ring.defer(completion);
+    auto owner_sleeps_in = [&ring](const auto& other) {
+        return other->is_asleep && other->owner() == ring.owner();
+    };
+    bool comes_late = ring.defers() || (ring.cooperates() && std::ranges::none_of(rings_, owner_sleeps_in));
+    if (comes_late) return ring.defer(completion);
     if (ring.publish(completion)) faults.note(Fault::overflowed);
     wake_waiting(*ring.file);
 }
@@ -264,6 +265,7 @@ void SimKernel::release(Operation& operation) {
 }
 
 void SimKernel::attempt(Operation& operation) {
+    ++attempts_;
     operation.is_due = false;
     ++operation.serial;  // an event that stands for it is void
     bool goes_on = true;

@@ -85,7 +85,8 @@ public:
     void log_in_flight();
     std::size_t rings() const { return rings_.size(); }
     std::uint64_t completions() const { return completions_; }
-    std::uint64_t stale_sent() const { return stale_sent_; }
+    // How often an operation was tried.
+    std::uint64_t attempts() const { return attempts_; }
 
 private:
     // An operation in flight. Its address stays; its serial tells one from the next at the same place.
@@ -114,7 +115,7 @@ private:
     // Without a world it is a kernel at its best, as the contract's cases want it: what can be done at once
     // is.
     bool is_prompt() const { return sleeper == nullptr; }
-    SimRing& ring_of(const io_uring& ring) { return *rings_.at(ring.ring_fd); }
+    static SimRing& ring_of(const io_uring& ring) { return *static_cast<SimRing*>(ring.sq.ring_ptr); }
     Duration delay();
     bool sleep_in(SimRing& ring, const __kernel_timespec* timeout);
     Operation& new_operation();
@@ -158,10 +159,10 @@ private:
     std::size_t descriptors_in_use_ = 0;
     std::map<std::uint16_t, Socket*> ports_;
     std::map<std::string, std::shared_ptr<Inode>> disk_;
-    std::map<int, std::unique_ptr<SimRing>> rings_;
+    std::vector<std::unique_ptr<SimRing>> rings_;
     std::uint64_t completions_ = 0;
+    std::uint64_t attempts_ = 0;
     std::uint64_t passes_ = 0;  // since the shard went on
-    std::uint64_t stale_sent_ = 0;
     std::uint16_t last_port_ = 20000;
     unsigned flags_of_next_ = 0;  // of the completion that an attempt leads to
 };

@@ -238,9 +238,9 @@ Attempt SimKernel::update_timeout(SimRing& ring, const io_uring_sqe& entry) {
 }
 
 Attempt SimKernel::send_message(const io_uring_sqe& entry) {
-    auto found = rings_.find(entry.fd);
+    auto found = std::ranges::find_if(rings_, [&entry](const auto& ring) { return ring->fd() == entry.fd; });
     if (found == rings_.end()) return find(entry.fd) ? -EBADFD : -EBADF;
-    post(*found->second, entry.off, static_cast<int>(entry.len), 0);
+    post(**found, entry.off, static_cast<int>(entry.len), 0);
     return 0;
 }
 

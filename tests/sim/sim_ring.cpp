@@ -40,6 +40,7 @@ void SimRing::attach(io_uring& ring) noexcept {
     ring = {};
     ring.ring_fd = ring.enter_ring_fd = fd_;
     ring.flags = flags_;
+    ring.sq.ring_ptr = this;  // by which the kernel knows it again
     ring.sq.khead = &sq_head_;
     ring.sq.ktail = &sq_tail_;
     ring.sq.kring_mask = &sq_mask_;
