@@ -29,7 +29,8 @@ inline Co<void> plays_in_queues(Scene& scene) {
 }
 
 inline Outcome run_phase3(std::uint64_t seed) {
-    if (seed % 8 == 0) return run_one_executor(seed, false, &shares_are_kept);
+    if (seed % 16 == 0) return run_one_executor(seed, false, &shares_are_kept);
+    if (seed % 16 == 8) return run_one_executor(seed, false, &bounds_are_kept);
     return run_one_executor(seed, true, &plays_in_queues);
 }
 

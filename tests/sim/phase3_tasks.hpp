@@ -135,6 +135,14 @@ inline constexpr Kind phase3_kinds[] = {works_a_little, share_a_semaphore, gives
 // What the kernel may be late with a timer when it does nothing wrong, and what a turn costs.
 inline constexpr Duration slack = 60us;
 
+inline void check_lateness(Time due, Duration bound, Duration step) {
+    Duration late = Clock::now() - due;
+    if (late > bound + 2 * step + slack) {
+        violated("a latency queue runs within its bound", "late by ns",
+                 static_cast<std::uint64_t>(late.count()));
+    }
+}
+
 // R41: a queue whose latency matters runs within its bound and one step of who holds the core, however many
 // polls lie in between that may eat the preempt timer's completion.
 inline Co<void> ticks_in_time(Scene& scene, Duration bound, Duration step, Duration how_long) {
@@ -142,13 +150,46 @@ inline Co<void> ticks_in_time(Scene& scene, Duration bound, Duration step, Durat
     while (Clock::now() < end) {
         Time due = Clock::now() + 100us + scene.up_to(900us);
         co_await sleep_until(due);
-        Duration late = Clock::now() - due;
-        if (late > bound + 2 * step + slack) {
-            violated("a latency queue runs within its bound", "late by ns",
-                     static_cast<std::uint64_t>(late.count()));
-        }
-        scene.kernel.pass(scene.up_to(100us));  // what it does, and is charged with
+        check_lateness(due, bound, step);
     }
+}
+
+inline Co<void> works_until(Scene& scene, const bool& stop, Duration step) {
+    while (!stop) {
+        scene.kernel.pass(step);
+        co_await yield_if_needed();
+    }
+}
+
+// R42: also if it has just worked, and is ahead of the others by most of what its bound lends it: a quarter
+// of their shares, and so four times the virtual time.
+inline Co<void> ticks_in_pairs(Scene& scene, Duration bound, Duration step, int pairs) {
+    for (; pairs > 0; --pairs) {
+        for (Duration work : {bound / 5, Duration::zero()}) {
+            Time due = Clock::now() + 50us;
+            co_await sleep_until(due);
+            check_lateness(due, bound, step);
+            scene.kernel.pass(work);
+        }
+        co_await sleep(4 * bound);
+    }
+}
+
+inline Co<void> bounds_are_kept(Scene& scene) {
+    Duration step = 1us + scene.up_to(50us);
+    Duration bound = 1ms + scene.up_to(1ms);
+    TaskQueueHandle one = create_task_queue("one");
+    TaskQueueHandle other = create_task_queue("other");
+    TaskQueueHandle urgent = create_task_queue(Shares::Static{250}, Latency::Matters{bound}, "urgent");
+    bool stop = false;
+    scene.tasks += 3;
+    auto first = spawn_local_into(one, works_until(scene, stop, step)).value();
+    auto second = spawn_local_into(other, works_until(scene, stop, step)).value();
+    auto ticking = spawn_local_into(urgent, ticks_in_pairs(scene, bound, step, 4)).value();
+    co_await ticking;
+    stop = true;
+    co_await first;
+    co_await second;
 }
 
 // Two queues that never block get the core by their shares, but for a slice (R43).
@@ -163,15 +204,9 @@ inline Co<void> shares_are_kept(Scene& scene) {
     TaskQueueHandle urgent = create_task_queue(Shares::Static{1000}, Latency::Matters{bound}, "urgent");
     Duration how_long = 20ms + scene.up_to(20ms);
     bool stop = false;
-    auto hogs = [](Scene& scene, const bool& stop, Duration step) -> Co<void> {
-        while (!stop) {
-            scene.kernel.pass(step);
-            co_await yield_if_needed();
-        }
-    };
     scene.tasks += 3;
-    auto first = spawn_local_into(heavy, hogs(scene, stop, step)).value();
-    auto second = spawn_local_into(light, hogs(scene, stop, step)).value();
+    auto first = spawn_local_into(heavy, works_until(scene, stop, step)).value();
+    auto second = spawn_local_into(light, works_until(scene, stop, step)).value();
     auto ticking = spawn_local_into(urgent, ticks_in_time(scene, bound, step, how_long)).value();
     co_await ticking;
     auto part = [&executor](TaskQueueHandle queue, unsigned shares) {
