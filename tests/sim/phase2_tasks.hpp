@@ -20,12 +20,21 @@ namespace sim {
 
 using namespace ringlet;
 
+// Beside tasks that work none can say; set where there are none.
+inline Duration timer_slack = 1h;
+
 // R38: once, and never early.
 // R40: and not lost: when nothing else happens, the sleeper's own deadline has to end the sleep.
 inline Co<void> sleeps(Scene& scene) {
     for (unsigned rounds = scene.chance.between(1, 4); rounds > 0; --rounds) {
         Time until = Clock::now() + scene.up_to(2ms);
+        bool is_calm = !scene.kernel.faults.is_on();
         co_await sleep_until(until);
+        // A refused enter naps for a millisecond, and other tasks may work.
+        if (is_calm && Clock::now() - until > timer_slack) {
+            violated("timers are in time", "late by ns",
+                     static_cast<std::uint64_t>((Clock::now() - until).count()));
+        }
         if (Clock::now() < until)
             violated("timers are never early", "woken so many ns before its time",
                      static_cast<std::uint64_t>((until - Clock::now()).count()));
@@ -305,6 +314,32 @@ inline Co<void> talks_through_a_pipe(Scene& scene) {
     co_await join(writing(std::move(*to)), reading(*from));
 }
 
+// R26, R27: closed by one task while others wait for it: reads end, and close waits for what is in flight.
+inline Co<void> closes_under_others(Scene& scene) {
+    auto ends = sys::socket_pair(SOCK_STREAM);
+    Stream stream(SharedFd(std::move(ends->first)));
+    Stream peer(SharedFd(std::move(ends->second)));
+    auto check = [](std::error_code error) {
+        if (error.value() == EBADF)
+            violated("a close waits for what is in flight", "an operation had no descriptor");
+    };
+    auto writing = [check](Stream& stream) -> Co<void> {
+        auto sent = co_await stream.write_all(std::string(1200, 'x'));
+        if (!sent.n) check(sent.n.error());
+    };
+    auto reading = [check](Stream& stream) -> Co<void> {
+        std::array<std::byte, 50> part;
+        auto count = co_await stream.read(part);
+        if (!count) check(count.error());
+    };
+    auto closing = [check](Scene& scene, Stream& stream) -> Co<void> {
+        co_await sleep(scene.up_to(50us));
+        auto closed = co_await std::move(stream).close();
+        if (!closed) check(closed.error());
+    };
+    co_await join(writing(stream), join(reading(stream), closing(scene, stream)));
+}
+
 // What it gives owns memory: whoever does not take it must not leak it.
 inline Co<std::string> answers(Scene& scene, int depth) {
     std::string text(20, 'x');
@@ -326,9 +361,18 @@ inline Co<void> has_children(Scene& scene) {
     if (text.size() > 140) violated("a task ends once", "more answers than were spawned");
 }
 
-inline constexpr Kind phase2_kinds[] = {sleeps,           gives_up_sleeping,    floods,
-                                        talks_in_a_pair,  talks_by_tcp,         is_refused,
-                                        receives_in_time, gives_up_receiving,   writes_a_file,
-                                        gives_up_opening, talks_through_a_pipe, has_children};
+inline constexpr Kind phase2_kinds[] = {sleeps,
+                                        gives_up_sleeping,
+                                        floods,
+                                        talks_in_a_pair,
+                                        talks_by_tcp,
+                                        is_refused,
+                                        receives_in_time,
+                                        gives_up_receiving,
+                                        writes_a_file,
+                                        gives_up_opening,
+                                        talks_through_a_pipe,
+                                        has_children,
+                                        closes_under_others};
 
 }  // namespace sim

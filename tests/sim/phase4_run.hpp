@@ -26,7 +26,7 @@ inline Cast make_cast(Scene& scene) {
     cast.shards = scene.chance.between(2, 3);
     cast.mesh_items = scene.chance.below(4);
     for (unsigned count = scene.chance.between(1, 2); count > 0; --count) {
-        auto [sender, receiver] = shared_channel::new_bounded<unsigned>(scene.chance.between(1, 4));
+        auto [sender, receiver] = shared_channel::new_bounded<Item>(scene.chance.between(1, 4));
         ShardId from = scene.chance.below(cast.shards);
         ShardId to = (from + scene.chance.between(1, cast.shards - 1)) % cast.shards;
         cast.lines.push_back({from, to, scene.chance.below(20), std::move(sender), std::move(receiver)});
@@ -58,6 +58,7 @@ inline std::vector<Co<void>> tasks_of(Scene& scene, Cast& cast, ShardId self) {
     if (scene.chance.once_in(2)) tasks.push_back(calls_a_function(scene, cast));
     if (scene.chance.once_in(2)) tasks.push_back(calls_a_task(scene, cast));
     if (scene.chance.once_in(4)) tasks.push_back(calls_what_throws(scene, cast));
+    if (scene.chance.once_in(4)) tasks.push_back(cancels_a_call(scene, cast));
     return tasks;
 }
 

@@ -17,12 +17,15 @@
 
 namespace sim {
 
+// Owns memory, which must not be lost with an item that nobody receives.
+using Item = std::unique_ptr<unsigned>;
+
 // A channel between two shards, and what became of it.
 struct Line {
     ShardId from, to;
     unsigned items;
-    SharedSender<unsigned> sender;
-    SharedReceiver<unsigned> receiver;
+    SharedSender<Item> sender;
+    SharedReceiver<Item> receiver;
     unsigned accepted = 0;  // by the channel
     unsigned received = 0;
     bool is_sent = false;   // the sender went on its own account
@@ -84,6 +87,21 @@ inline Co<void> calls_a_task(Scene& scene, Cast& cast) {
     }
 }
 
+// A cancellation follows its call, and ends it.
+inline Co<void> cancels_a_call(Scene& scene, Cast& cast) {
+    auto function = []() -> Co<unsigned> {
+        co_await sleep(1h);
+        co_return 7U;
+    };
+    auto call = submit_to(another(scene, cast), std::move(function));
+    call.start();
+    if (scene.chance.once_in(2)) co_await sleep(scene.up_to(50us));
+    call.cancel();
+    auto result = co_await std::move(call);
+    if (result) violated("a cancelled call ends", "it took its hour");
+    if (result.error() != CallError::cancelled) check_call_error(cast, result.error(), false);
+}
+
 inline Co<void> calls_what_throws(Scene& scene, Cast& cast) {
     auto thrower = [] { throw std::runtime_error("over there"); };
     try {
@@ -125,16 +143,17 @@ inline Co<void> visits_another(Scene& scene, Rendezvous& given) {
 
 // R48: the other end may be gone at any moment.
 inline Co<void> feeds_a_line(Scene& scene, Line& line) {
-    ConnectedSender<unsigned> sender = std::move(line.sender).connect();
+    ConnectedSender<Item> sender = std::move(line.sender).connect();
     while (line.accepted < line.items) {
         if (scene.chance.once_in(4)) {
-            std::vector<unsigned> batch;
-            for (unsigned i = line.accepted; i < line.items && batch.size() < 3; ++i) batch.push_back(i);
+            std::vector<Item> batch;
+            for (unsigned i = line.accepted; i < line.items && batch.size() < 3; ++i)
+                batch.push_back(std::make_unique<unsigned>(i));
             std::size_t sent = co_await sender.send_many(batch);
             line.accepted += static_cast<unsigned>(sent);
             if (sent < batch.size()) co_return;
         } else {
-            auto sent = co_await sender.send(line.accepted);
+            auto sent = co_await sender.send(std::make_unique<unsigned>(line.accepted));
             if (!sent) co_return;
             ++line.accepted;
         }
@@ -144,17 +163,26 @@ inline Co<void> feeds_a_line(Scene& scene, Line& line) {
     line.is_sent = true;
 }
 
-inline void check_item(Line& line, unsigned item) {
-    if (item != line.received++) violated("items arrive once and in order", "instead came", item);
+inline void check_item(Line& line, const Item& item) {
+    if (!item || *item != line.received++)
+        violated("items arrive once and in order", "instead came", item ? *item : 0);
 }
 
 inline Co<void> eats_a_line(Scene& scene, Line& line) {
-    ConnectedReceiver<unsigned> receiver = std::move(line.receiver).connect();
+    ConnectedReceiver<Item> receiver = std::move(line.receiver).connect();
+    if (scene.chance.once_in(4)) {
+        auto company = [](Line& line, ConnectedReceiver<Item>& receiver) -> Co<void> {
+            while (auto item = co_await receiver.recv()) check_item(line, *item);
+        };
+        co_await join(company(line, receiver), company(line, receiver));
+        line.is_eaten = true;
+        co_return;
+    }
     while (true) {
         if (scene.chance.once_in(4)) {
-            std::vector<unsigned> batch;
+            std::vector<Item> batch;
             if (co_await receiver.recv_many(batch, 3) == 0) break;
-            for (unsigned item : batch) check_item(line, item);
+            for (const Item& item : batch) check_item(line, item);
         } else if (scene.chance.once_in(3)) {
             auto item = co_await timeout(scene.up_to(20us), receiver.recv());
             if (!item) continue;  // given up, and asked again

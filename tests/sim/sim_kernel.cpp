@@ -157,7 +157,7 @@ int SimKernel::register_with(io_uring& shared, unsigned opcode, void* argument, 
 void SimKernel::run_task_work(int owner) {
     for (auto& ring : rings_) {
         if (ring->owner() != owner || !ring->cooperates() || !ring->has_news()) continue;
-        flush(*ring);
+        if (ring->run_task_work()) faults.note(Fault::overflowed);
         wake_waiting(*ring->file);
     }
 }

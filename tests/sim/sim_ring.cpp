@@ -11,7 +11,9 @@ namespace {
 class RingFile final : public OpenFile {
 public:
     explicit RingFile(const SimRing& ring) : ring_(&ring) {}
-    unsigned events() const override { return ring_ && ring_->has_completions() ? POLLIN : 0; }
+    unsigned events() const override {
+        return ring_ && (ring_->has_completions() || ring_->has_aside()) ? POLLIN : 0;
+    }
     void forget_ring() { ring_ = nullptr; }
 
 private:
@@ -85,13 +87,17 @@ void SimRing::defer(const Completion& completion) {
     set_flag(IORING_SQ_TASKRUN, true);
 }
 
-bool SimRing::flush() {
+bool SimRing::run_task_work() {
     bool has_overflowed = false;
-    while (!aside_.empty() && push(aside_.front())) aside_.pop_front();
-    set_flag(IORING_SQ_CQ_OVERFLOW, !aside_.empty());
     for (; !deferred_.empty(); deferred_.pop_front()) has_overflowed |= publish(deferred_.front());
     set_flag(IORING_SQ_TASKRUN, false);
     return has_overflowed;
+}
+
+bool SimRing::flush() {
+    while (!aside_.empty() && push(aside_.front())) aside_.pop_front();
+    set_flag(IORING_SQ_CQ_OVERFLOW, !aside_.empty());
+    return run_task_work();
 }
 
 int SimRing::register_memory(std::span<const iovec> memory) {

@@ -47,11 +47,14 @@ public:
     void defer(const Completion& completion);
     // Task work and what was kept aside move to the queue, as far as there is room. True: not all had room.
     bool flush();
+    // Task work alone.
+    bool run_task_work();
 
     bool is_full() const noexcept {
         return !aside_.empty() || cq_tail_ - cq_head_ + deferred_.size() >= cq_entries_;
     }
     bool has_completions() const noexcept { return cq_head_ != cq_tail_; }
+    bool has_aside() const noexcept { return !aside_.empty(); }
     // Something would end a wait.
     bool has_news() const noexcept { return has_completions() || !deferred_.empty() || !aside_.empty(); }
 

@@ -27,7 +27,7 @@ void World::run() {
     memory::Outside outside;
     auto has_ended = [](const std::unique_ptr<Shard>& shard) { return shard->fiber.has_ended(); };
     while (!std::ranges::all_of(shards_, has_ended)) {
-        ++steps_;
+        if (++steps_ > 2'000'000) violated("everything comes to its end", "steps", steps_);
         if (kernel_.now() >= calm_at) kernel_.faults.stop();
         if (kernel_.has_events() && kernel_.chance.once_in(8)) {
             kernel_.pass(std::chrono::nanoseconds(kernel_.chance.below(20'000)));

@@ -36,6 +36,7 @@ void SharedEnd::arrive() noexcept {
 }
 
 bool SharedEnd::ask() noexcept {
+    hook::point("channel: ask");
     State before = State::idle;
     state_.compare_exchange_strong(before, State::asked, std::memory_order_seq_cst);
     hook::point("channel: asked");
