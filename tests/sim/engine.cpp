@@ -47,6 +47,17 @@ void print_events() {
 void on_abort(int) { report("the runtime's own checks", "it aborted; see above", 0); }
 void on_crash(int) { report("no crash", "a bad access", 0); }
 
+// A seed takes a tenth of a millisecond. One that is still there at the second alarm goes round without
+// reading the clock.
+constexpr unsigned alarm_seconds = 20;
+std::uint64_t seed_at_alarm = 0;
+
+void on_alarm(int) {
+    if (seed_at_alarm == current_seed) report("nothing spins", "the seed does not end", 0);
+    seed_at_alarm = current_seed;
+    alarm(alarm_seconds);
+}
+
 struct Options {
     std::uint64_t first = 1;
     std::uint64_t seeds = 1000;
@@ -109,6 +120,8 @@ int run_seeds(int argc, char** argv, Run run) {
     Options options = parse(argc, argv);
     std::signal(SIGABRT, on_abort);
     std::signal(SIGSEGV, on_crash);
+    std::signal(SIGALRM, on_alarm);
+    alarm(alarm_seconds);
     Totals totals;
     double next_line = 2;
     for (current_seed = options.first; totals.seeds() < options.seeds; ++current_seed) {
