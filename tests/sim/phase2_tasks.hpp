@@ -11,7 +11,9 @@
 #include <ringlet/time/sleep.hpp>
 #include <ringlet/time/timeout.hpp>
 
+#include <algorithm>
 #include <array>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -38,6 +40,27 @@ inline Co<void> sleeps(Scene& scene) {
         if (Clock::now() < until)
             violated("timers are never early", "woken so many ns before its time",
                      static_cast<std::uint64_t>((until - Clock::now()).count()));
+    }
+}
+
+// So many that the heap has several levels, and some leave it from the middle.
+inline Co<void> arms_many(Scene& scene) {
+    std::vector<std::unique_ptr<Sleep>> sleeps;
+    for (int i = 0; i < 30; ++i) {
+        sleeps.push_back(std::make_unique<Sleep>(Clock::now() + scene.up_to(1ms)));
+        co_await poll_fn([&sleeps](Context& context) -> Poll<void> {
+            static_cast<void>(sleeps.back()->poll(context));
+            return Unit{};
+        });
+    }
+    std::erase_if(sleeps, [&scene](auto&) { return scene.chance.once_in(2); });
+    std::ranges::sort(sleeps, {}, [](auto& sleep) { return sleep->deadline(); });
+    for (auto& sleep : sleeps) {
+        bool is_calm = !scene.kernel.faults.is_on() && Clock::now() < sleep->deadline();
+        co_await *sleep;
+        if (is_calm && Clock::now() - sleep->deadline() > timer_slack) {
+            violated("timers are in time", "in a heap of many", 0);
+        }
     }
 }
 
@@ -361,18 +384,10 @@ inline Co<void> has_children(Scene& scene) {
     if (text.size() > 140) violated("a task ends once", "more answers than were spawned");
 }
 
-inline constexpr Kind phase2_kinds[] = {sleeps,
-                                        gives_up_sleeping,
-                                        floods,
-                                        talks_in_a_pair,
-                                        talks_by_tcp,
-                                        is_refused,
-                                        receives_in_time,
-                                        gives_up_receiving,
-                                        writes_a_file,
-                                        gives_up_opening,
-                                        talks_through_a_pipe,
-                                        has_children,
-                                        closes_under_others};
+inline constexpr Kind phase2_kinds[] = {sleeps,        arms_many,          gives_up_sleeping,
+                                        floods,        talks_in_a_pair,    talks_by_tcp,
+                                        is_refused,    receives_in_time,   gives_up_receiving,
+                                        writes_a_file, gives_up_opening,   talks_through_a_pipe,
+                                        has_children,  closes_under_others};
 
 }  // namespace sim

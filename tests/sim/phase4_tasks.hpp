@@ -18,7 +18,12 @@
 namespace sim {
 
 // Owns memory, which must not be lost with an item that nobody receives.
-using Item = std::unique_ptr<unsigned>;
+struct Item {
+    explicit Item(unsigned number) : number(number), memory(std::make_unique<int>()) {}
+
+    unsigned number;
+    std::unique_ptr<int> memory;
+};
 
 // A channel between two shards, and what became of it.
 struct Line {
@@ -147,13 +152,13 @@ inline Co<void> feeds_a_line(Scene& scene, Line& line) {
     while (line.accepted < line.items) {
         if (scene.chance.once_in(4)) {
             std::vector<Item> batch;
-            for (unsigned i = line.accepted; i < line.items && batch.size() < 3; ++i)
-                batch.push_back(std::make_unique<unsigned>(i));
+            for (unsigned i = line.accepted; i < line.items && batch.size() < 3; ++i) batch.emplace_back(i);
             std::size_t sent = co_await sender.send_many(batch);
             line.accepted += static_cast<unsigned>(sent);
             if (sent < batch.size()) co_return;
         } else {
-            auto sent = co_await sender.send(std::make_unique<unsigned>(line.accepted));
+            Item item(line.accepted);
+            auto sent = co_await sender.send(std::move(item));
             if (!sent) co_return;
             ++line.accepted;
         }
@@ -164,8 +169,9 @@ inline Co<void> feeds_a_line(Scene& scene, Line& line) {
 }
 
 inline void check_item(Line& line, const Item& item) {
-    if (!item || *item != line.received++)
-        violated("items arrive once and in order", "instead came", item ? *item : 0);
+    if (item.number != line.received++) {
+        violated("items arrive once and in order", "instead came", item.number);
+    }
 }
 
 inline Co<void> eats_a_line(Scene& scene, Line& line) {
