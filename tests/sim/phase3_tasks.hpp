@@ -89,6 +89,45 @@ inline Co<void> gives_up_locking(Scene& scene) {
     if (semaphore.available() != 1) violated("a semaphore gives what it has", "left", semaphore.available());
 }
 
+// Who waits for less gets it when who waits before it for more gives up, although nobody gives anything back.
+inline Co<void> gives_way(Scene& scene) {
+    auto semaphore = std::make_shared<Semaphore>(2);
+    auto held = co_await semaphore->acquire_permit(1);
+    auto wants_two = [](std::shared_ptr<Semaphore> semaphore, Duration patience) -> Co<void> {
+        co_await timeout(patience, semaphore->acquire_permit(2));
+    };
+    auto wants_one = [](std::shared_ptr<Semaphore> semaphore) -> Co<void> {
+        auto permit = co_await semaphore->acquire_permit(1);
+    };
+    scene.tasks += 2;
+    auto first = spawn_local(wants_two(semaphore, scene.up_to(30us)));
+    co_await yield_now();
+    auto second = spawn_local(wants_one(semaphore));
+    co_await second;
+    co_await first;
+}
+
+// An item that was promised to who gave up waiting is for the next.
+inline Co<void> passes_a_promise_on(Scene& scene) {
+    auto [sender, receiver] = local_channel::new_bounded<unsigned>(2);
+    auto shared = std::make_shared<LocalReceiver<unsigned>>(std::move(receiver));
+    auto impatient = [](std::shared_ptr<LocalReceiver<unsigned>> receiver, Duration patience) -> Co<bool> {
+        co_return (co_await timeout(patience, receiver->recv())).has_value();
+    };
+    auto patient = [](std::shared_ptr<LocalReceiver<unsigned>> receiver) -> Co<void> {
+        co_await receiver->recv();
+    };
+    scene.tasks += 2;
+    auto first = spawn_local(impatient(shared, scene.up_to(40us)));
+    auto second = spawn_local(patient(shared));
+    co_await sleep(scene.up_to(40us));
+    static_cast<void>(sender.try_send(1));
+    if (scene.chance.once_in(2)) first.cancel();
+    auto got = co_await first;
+    if (got.value_or(true)) static_cast<void>(sender.try_send(2));
+    co_await second;
+}
+
 inline Co<void> visits(Scene& scene, Pass given, std::shared_ptr<unsigned> inside) {
     ++*inside;
     co_await sleep(scene.up_to(40us));
@@ -140,8 +179,9 @@ inline Co<void> talks_through_a_channel(Scene& scene) {
                   eats(scene, std::move(receiver), items, to_the_end));
 }
 
-inline constexpr Kind phase3_kinds[] = {works_a_little, share_a_semaphore, gives_up_locking, passes_a_gate,
-                                        talks_through_a_channel};
+inline constexpr Kind phase3_kinds[] = {
+    works_a_little,      share_a_semaphore, gives_up_locking,       gives_way,
+    passes_a_promise_on, passes_a_gate,     talks_through_a_channel};
 
 // --- The scheduler's promises ------------------------------------------------------------------------
 
