@@ -338,9 +338,7 @@ inline Co<void> talks_through_a_pipe(Scene& scene) {
 }
 
 inline void check_open(const std::error_code& error) {
-    if (error.value() == EBADF) {
-        violated("a close waits for what is in flight", "an operation had no descriptor");
-    }
+    if (error.value() == EBADF) violated("a close waits for what is in flight", "no descriptor");
 }
 
 inline Co<void> closes_soon(Scene& scene, std::shared_ptr<Stream> stream) {
