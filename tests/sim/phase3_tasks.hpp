@@ -209,9 +209,11 @@ inline Co<void> ticks_in_time(Scene& scene, Duration bound, Duration step, Durat
 
 // Who `naps` blocks for a moment after each millisecond.
 inline Co<void> works_until(Scene& scene, const bool& stop, Duration step, bool naps = false) {
-    for (Duration worked{}; !stop; worked += step) {
+    Duration worked{};
+    while (!stop) {
         scene.kernel.run_on(step);
         co_await yield_if_needed();
+        worked += step;
         if (!naps || worked < 1ms) continue;
         worked = {};
         co_await sleep(10us);
