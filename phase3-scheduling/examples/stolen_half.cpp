@@ -1,10 +1,10 @@
 // A queue with 1 share beside a queue with 1,000. It works a little, blocks for 10 us, and works again. A
-// scheduler that forgets what a queue owes while it sleeps gives it half of the core.
+// scheduler that forgets what a queue owes while it sleeps gives it up to half of the core.
 //
 // Shows: debt. Ours is kept; with --forget the example cheats: after each sleep the work goes on in a new
 //        queue, which has no debt.
 // Run:   ./stolen_half; ./stolen_half --forget
-// See:   0.1 %, and with --forget about half.
+// See:   0.1 %, and with --forget about a third: half, less the sleeps and what a new queue costs.
 //        Read on in ringlet/executor/queue_manager.hpp.
 #include <ringlet/runtime.hpp>
 #include <ringlet/time/sleep.hpp>

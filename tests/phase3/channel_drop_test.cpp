@@ -98,7 +98,7 @@ TEST_CASE("a slot that a dropped send gave back is free for try_send") {
 
 TEST_CASE("without a receiver each send gives its item back, wherever it was") {
     auto [sender, dropped_receiver] = local_channel::new_bounded<Item>(1);
-    std::optional<Receiver> receiver(std::move(dropped_receiver));
+    std::optional<ItemReceiver> receiver(std::move(dropped_receiver));
     CHECK(sender.try_send(item(1)));
     Sending woken(sender.send(item(2)));
     Sending waiting(sender.send(item(3)));
@@ -125,8 +125,8 @@ TEST_CASE("without a receiver each send gives its item back, wherever it was") {
 TEST_CASE("a send that was woken and never polled again may die with the closed channel") {
     for (bool receiver_first : {true, false}) {
         auto [sender_end, receiver_end] = local_channel::new_bounded<Item>(1);
-        std::optional<Sender> sender(std::move(sender_end));
-        std::optional<Receiver> receiver(std::move(receiver_end));
+        std::optional<ItemSender> sender(std::move(sender_end));
+        std::optional<ItemReceiver> receiver(std::move(receiver_end));
         CHECK(sender->try_send(item(1)));
         Sending woken(sender->send(item(2)));
         CHECK_FALSE(woken.poll());
@@ -139,7 +139,7 @@ TEST_CASE("a send that was woken and never polled again may die with the closed 
 
 TEST_CASE("without a sender the receiver drains the channel and then ends") {
     auto [sender_end, receiver] = local_channel::new_bounded<Item>(4);
-    std::optional<Sender> sender(std::move(sender_end));
+    std::optional<ItemSender> sender(std::move(sender_end));
     CHECK(sender->try_send(item(1)));
     CHECK(sender->try_send(item(2)));
     sender.reset();
@@ -151,7 +151,7 @@ TEST_CASE("without a sender the receiver drains the channel and then ends") {
 
 TEST_CASE("the end of the sender wakes all who wait for nothing") {
     auto [sender_end, receiver] = local_channel::new_bounded<Item>(4);
-    std::optional<Sender> sender(std::move(sender_end));
+    std::optional<ItemSender> sender(std::move(sender_end));
     Receiving first(receiver.recv());
     Receiving second(receiver.recv());
     CHECK_FALSE(first.poll());
@@ -166,7 +166,7 @@ TEST_CASE("the end of the sender wakes all who wait for nothing") {
 
 TEST_CASE("the last item may change hands after the end of the sender") {
     auto [sender_end, receiver] = local_channel::new_bounded<Item>(4);
-    std::optional<Sender> sender(std::move(sender_end));
+    std::optional<ItemSender> sender(std::move(sender_end));
     Receiving woken(receiver.recv());
     Receiving waiting(receiver.recv());
     CHECK_FALSE(woken.poll());

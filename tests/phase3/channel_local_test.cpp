@@ -171,8 +171,8 @@ TEST_CASE("tasks: several share an end, and each item goes to one") {
     Log log;
     executor->run([&]() -> Co<void> {
         auto [sender_end, receiver_end] = local_channel::new_bounded<Item>(1);
-        auto sender = std::make_shared<Sender>(std::move(sender_end));
-        auto receiver = std::make_shared<Receiver>(std::move(receiver_end));
+        auto sender = std::make_shared<ItemSender>(std::move(sender_end));
+        auto receiver = std::make_shared<ItemReceiver>(std::move(receiver_end));
         std::vector<JoinHandle<void>> consumers;
         for (std::string name : {"a", "b", "c"}) {
             consumers.push_back(spawn_local([&log, receiver, name]() -> Co<void> {

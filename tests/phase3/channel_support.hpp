@@ -12,8 +12,8 @@ namespace support {
 using Item = std::unique_ptr<int>;
 using Sending = Wait<LocalSend<Item>>;
 using Receiving = Wait<LocalRecv<Item>>;
-using Sender = LocalSender<Item>;
-using Receiver = LocalReceiver<Item>;
+using ItemSender = LocalSender<Item>;
+using ItemReceiver = LocalReceiver<Item>;
 
 inline Item item(int value) { return std::make_unique<int>(value); }
 
@@ -23,7 +23,7 @@ inline int received(const Receiving& wait) {
     return *wait.output ? ***wait.output : -1;
 }
 
-inline int receive(const Receiver& receiver) {
+inline int receive(const ItemReceiver& receiver) {
     Receiving wait(receiver.recv());
     REQUIRE(wait.poll());
     return received(wait);

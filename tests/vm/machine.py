@@ -57,10 +57,11 @@ def suites(build, names):
         if reasons := [LEFT_OUT[label] for label in labels if label in LEFT_OUT]:
             print(f"SKIP {name}: {reasons[0]}")
             continue
-        options = ""
+        # Which of the suites in the program it is.
+        options = " ".join(word for word in test["cmd"][1:] if word.startswith("--source-file"))
         if case := LEFT_OUT_CASES.get(test["name"]):
             print(f"SKIP {name}, {case[0].replace('?', ' ')}: {case[1]}")
-            options = f"--test-case-exclude={case[0]}"
+            options += f" --test-case-exclude={case[0]}"
         found[name] = (test["cmd"][0], test["timeout"] * SLOWDOWN, options)
     return found
 

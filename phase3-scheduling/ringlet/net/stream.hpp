@@ -16,8 +16,8 @@ namespace ringlet {
 
 class Stream {
 public:
-    // Takes over a connected socket, made elsewhere or accepted. Clears O_NONBLOCK, with which io_uring
-    // would not wait.
+    // Takes over a connected socket, made elsewhere or accepted. Clears O_NONBLOCK, with which not
+    // every kernel's io_uring waits.
     static Result<Stream> adopt(UniqueFd socket);
 
     // A socket, connected or yet to be connected, that is not O_NONBLOCK.

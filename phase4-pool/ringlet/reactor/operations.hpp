@@ -1,8 +1,8 @@
 // The operations of io_uring that Ringlet uses, each as a future. All are at home on kernel 6.1. Sockets
 // and files (net/, fs/) are made of them; programs may use them with descriptors of their own.
 //
-// Descriptors that a socket operation is given must not be O_NONBLOCK: io_uring would then fail with
-// EAGAIN instead of waiting.
+// Descriptors that a socket operation is given must not be O_NONBLOCK: whether io_uring then waits, or
+// fails with EAGAIN, differs between kernels (6.18 waits).
 #pragma once
 
 #include <ringlet/base/unique_fd.hpp>
