@@ -161,7 +161,7 @@ bool Reactor::spin(Recheck recheck) noexcept {
     CycleTime began = CycleClock::now();
     bool found = spin_until(began + options_.spin);
     spun_ += CycleClock::now() - began;
-    if (found && doorbell_) doorbell_->end_sleep();  // it has been heard
+    if (found && doorbell_) doorbell_->hear();
     return found;
 }
 
