@@ -15,22 +15,19 @@ void SharedEnd::connect() {
 // The other end's thread. What it calls this from holds the channel, and so the address: the message may have
 // arrived, and this end be gone, before post() returns.
 void SharedEnd::wake() noexcept {
-    State asked = State::asked;
-    if (!state_.compare_exchange_strong(asked, State::on_its_way, std::memory_order_seq_cst)) return;
+    State expected = State::asked;
+    if (!state_.compare_exchange_strong(expected, State::on_its_way, std::memory_order_seq_cst)) return;
     hook::point("channel: wake");
-    if (!address_.post(*this)) end_journey();
+    if (address_.post(*this)) return;
+    // The message is nobody's any more; and perhaps this end is gone meanwhile, and its reference with it.
+    expected = State::on_its_way;
+    if (!state_.compare_exchange_strong(expected, State::idle, std::memory_order_seq_cst)) channel_.release();
 }
 
-// The message is nobody's any more. False, and perhaps the channel is freed: neither is there an end.
-bool SharedEnd::end_journey() noexcept {
-    State on_its_way = State::on_its_way;
-    if (state_.compare_exchange_strong(on_its_way, State::idle, std::memory_order_seq_cst)) return true;
-    channel_.release();
-    return false;
-}
-
+// From `on_its_way` only the owner leads on, so it need not exchange: that would have to wait for the line.
 void SharedEnd::arrive() noexcept {
-    if (!end_journey()) return;
+    if (is_gone()) return channel_.release();
+    state_.store(State::idle, std::memory_order_relaxed);
     if (listener_) return listener_->on_news();
     look(0);
 }

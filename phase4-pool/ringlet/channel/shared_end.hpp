@@ -111,7 +111,6 @@ private:
             wake();
     }
     void wake() noexcept;
-    bool end_journey() noexcept;
 
     // Owner thread only:
     void arrive() noexcept override;

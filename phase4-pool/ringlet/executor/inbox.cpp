@@ -9,7 +9,8 @@ namespace ringlet {
 
 Inbox::Posted Inbox::post(Message& message) noexcept {
     std::atomic_ref head(head_);
-    // A guess, mostly right: to look first would bring the line over from the owner twice, to read and to write.
+    // A guess, mostly right: to look first would bring the line over from the owner twice, to read and to
+    // write.
     std::uintptr_t before = empty;
     // Acquire: who is refused may free the message, and sees all that the owner did to it before it closed.
     do {

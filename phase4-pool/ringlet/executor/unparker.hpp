@@ -36,8 +36,8 @@ public:
         // Acquire: what the other thread did before it rang is seen from here on.
         rung_.exchange(false, std::memory_order_acq_rel);
     }
-    // Owner, who has found out without having slept. Written only if somebody has rung: those who look whether
-    // the owner sleeps keep the line.
+    // Owner, who has found out without having slept. Written only if somebody has rung: those who look
+    // whether the owner sleeps keep the line.
     void hear() noexcept {
         if (rung_.load(std::memory_order_relaxed)) end_sleep();
     }

@@ -123,7 +123,7 @@ private:
     }
     bool has_news() const noexcept;
     bool spin(Recheck recheck) noexcept;
-    bool spin_until(CycleTime give_up) const noexcept;
+    bool look_around(std::optional<Time> timer) const noexcept;
     bool sleep(Recheck recheck);
 
     ParkerOptions options_;
