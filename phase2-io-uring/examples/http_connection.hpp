@@ -14,7 +14,7 @@
 #include <ringlet/time/timeout.hpp>
 
 #include <ctime>
-#include <list>
+#include <vector>
 
 namespace http {
 
@@ -35,7 +35,7 @@ class Connection;
 
 // What the connections share. Outlives the executor, and so their tasks.
 struct Server {
-    std::list<Connection*> connections;
+    std::vector<Connection*> connections;
     Waker waits_for_last;
     DateCache dates;
     std::vector<std::string> buffers;  // for answers: in use only while one is written and sent
@@ -62,15 +62,16 @@ struct Server {
 class Connection {
 public:
     Connection(Server& server, TcpStream& stream)
-        : server_(server),
-          stream_(stream),
-          place_(server.connections.insert(server.connections.end(), this)) {
+        : server_(server), stream_(stream), place_(server.connections.size()) {
+        server_.connections.push_back(this);
         ++server_.accepted;
         static_cast<void>(stream_.set_nodelay(true));
     }
     ~Connection() {
         server_.answers_given += dialogue_.answers_given();
-        server_.connections.erase(place_);
+        Connection* last = server_.connections.back();
+        server_.connections[last->place_ = place_] = last;
+        server_.connections.pop_back();
         if (server_.connections.empty()) std::move(server_.waits_for_last).wake();
     }
     Connection(const Connection&) = delete;
@@ -131,7 +132,7 @@ private:
     bool winding_up_ = false;
     bool ended_ = false;
     Dialogue dialogue_;
-    std::list<Connection*>::iterator place_;
+    std::size_t place_;  // among the server's
 };
 
 // Gives the string back.

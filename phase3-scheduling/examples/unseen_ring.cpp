@@ -1,7 +1,7 @@
 // A loop that never enters the kernel asks a ring "has anything come?" by looking at its memory. Which rings
 // answer? Three kinds of ring, two kinds of event.
 //
-// Shows: why the latency ring has the flags that it has, and why need_preempt() reads two words.
+// Shows: why the latency ring has the flags that it has, and why need_preempt() reads its flags too.
 // Run:   ./unseen_ring
 // See:   a ring with DEFER_TASKRUN never shows a completion in its queue; its flag does. A ring without flags
 //        shows all, and its sender pays for an interrupt.

@@ -63,11 +63,16 @@ TEST_CASE("a loop on the owner sees a foreign wake, without a system call") {
         });
         co_await yield_now();
         CHECK_FALSE(need_preempt());
+        auto enters = [] {
+            return Reactor::current().stats().enters + Reactor::current().latency_stats().enters;
+        };
+        std::uint64_t before = enters();
         hogging = true;
         Time give_up = after(Clock::now(), 10s);
         while (!need_preempt() && Clock::now() < give_up) {
         }
         CHECK(need_preempt());
+        CHECK(enters() == before);
         CHECK_FALSE(woken);
         co_await yield_if_needed();
         co_await waits;

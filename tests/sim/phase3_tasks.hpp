@@ -124,7 +124,7 @@ inline Co<void> passes_a_promise_on(Scene& scene) {
     static_cast<void>(sender.try_send(1));
     if (scene.chance.once_in(2)) first.cancel();
     auto got = co_await first;
-    if (got.value_or(true)) static_cast<void>(sender.try_send(2));
+    if (got.value_or(false)) static_cast<void>(sender.try_send(2));
     co_await second;
 }
 

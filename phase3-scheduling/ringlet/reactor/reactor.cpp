@@ -155,7 +155,8 @@ bool Reactor::has_news() const noexcept {
 // True if it found some.
 bool Reactor::spin(Recheck recheck) noexcept {
     if (options_.spin == Duration::zero()) return false;
-    main_.poll();  // submits
+    main_.poll();  // submits: what the kernel does not have cannot end
+    latency_.poll();
     if (recheck()) return true;
     std::optional<Time> timer = earliest_timer();
     CycleTime began = CycleClock::now();

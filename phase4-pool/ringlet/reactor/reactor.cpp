@@ -156,7 +156,8 @@ bool Reactor::has_news() const noexcept {
 // True if it found some.
 bool Reactor::spin(Recheck recheck) noexcept {
     if (options_.spin == Duration::zero()) return false;
-    main_.poll();  // submits
+    main_.poll();  // submits: what the kernel does not have cannot end
+    latency_.poll();
     if (recheck()) return true;
     std::optional<Time> timer = earliest_timer();
     CycleTime began = CycleClock::now();
@@ -197,6 +198,7 @@ bool Reactor::wake_ring(int ring, const std::shared_ptr<Doorbell>& sleeper) noex
     if (ring < 0) return false;
     try {
         auto message = std::make_unique<RingMessage>(ring, sleeper);
+        message->home_ = &main_;  // not one of the reactor's own, for which there is always room
         main_.submit(*message);
         static_cast<void>(message.release());
     } catch (const std::bad_alloc&) {

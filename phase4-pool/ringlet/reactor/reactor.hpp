@@ -56,7 +56,8 @@ public:
         visit(Trace::ring_names[1], latency_);
         if (poll_) visit(Trace::ring_names[2], *poll_);
     }
-    // Operations of the program; not what the reactor keeps in the kernel for itself.
+    // Operations of the program, and messages on their way to others; not what the reactor keeps in the
+    // kernel for itself.
     std::size_t in_flight() const noexcept;
 
     // The buffers that the kernel picks from when data arrives; made at first use.
