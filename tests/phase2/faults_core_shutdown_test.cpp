@@ -1,9 +1,8 @@
 // RELIABILITY row 53: the end of an executor with operations of all kinds in flight, and the life of what
 // outlasts it.
 #include "counted_buffer.hpp"
-#include "support.hpp"
+#include "net_support.hpp"
 
-#include <ringlet/net/tcp.hpp>
 #include <ringlet/time/interval.hpp>
 
 using namespace support;
@@ -29,6 +28,26 @@ Co<void> read_for_ever(TcpStream stream) {
 }
 
 Co<void> sleep_for_ever() { co_await sleep(Duration::max()); }
+
+// Takes `count` leases, after which `stream` can get no more: a ninth is over its budget, or the group is
+// dry.
+Co<std::vector<Lease>> take_all_leases(Stream& stream, int peer, unsigned count) {
+    std::vector<Lease> leases;
+    for (unsigned i = 0; i < count; ++i) {
+        put(peer, "x");
+        leases.push_back(value_of(co_await stream.read_lease()));
+    }
+    co_await settled();
+    put(peer, "one too many");
+    auto next = stream.read_lease();
+    auto answer = co_await polled(next);
+    CHECK(!answer);
+    co_await all_ended();
+    // Now it waits in line, and not for the kernel.
+    answer = co_await polled(next);
+    CHECK(!answer);
+    co_return leases;
+}
 
 }  // namespace
 
@@ -158,4 +177,29 @@ TEST_CASE("R53: streams, listeners, leases and handles may outlive their executo
         });
     }
     CHECK(open_descriptors() == before);
+}
+
+TEST_CASE(
+    "R53: a stream that was paused or without a buffer may outlive its executor, and then reads no more") {
+    for (unsigned buffers : {64u, 4u}) {
+        CAPTURE(buffers);
+        auto [stream, peer] = half_raw_pair();
+        std::vector<Lease> leases;
+        auto exhaust = [&stream = stream, &peer = peer, &leases, buffers]() -> Co<void> {
+            leases = co_await take_all_leases(stream, peer.get(), std::min(8u, buffers));
+        };
+        run_io(exhaust, ParkerOptions{.buffer_count = buffers, .buffer_bytes = 64});
+        leases.clear();
+        // Twice: errors stay. Another stream reads, with the new executor's buffers.
+        run_io([&stream = stream]() -> Co<void> {
+            auto [other, other_peer] = half_raw_pair();
+            for (int i = 0; i < 2; ++i) {
+                auto read = co_await stream.read_lease();
+                CHECK(error_text(read) == "receive: Operation canceled");
+                put(other_peer.get(), "served");
+                std::string heard = co_await read_exactly(other, 6);
+                CHECK(heard == "served");
+            }
+        });
+    }
 }

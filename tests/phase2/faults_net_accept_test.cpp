@@ -98,6 +98,21 @@ TEST_CASE("R36: a listener that backs off can be dropped at once") {
     });
 }
 
+TEST_CASE("R36: a task that waits while the listener backs off learns that the listener is dropped") {
+    run_io([]() -> Co<void> {
+        auto listener = std::optional(value_of(TcpListener::bind(SocketAddress::loopback(0))));
+        UniqueFd client = raw_tcp_socket();
+        NoMoreDescriptors limit;
+        REQUIRE(raw_connect(client.get(), port_of(*listener)));
+        auto accepting =
+            spawn_local(map(listener->accept(), [](Result<TcpStream> got) { return error_text(got); }));
+        auto backed_off = [&] { return listener->back_offs() > 0; };
+        co_await until(backed_off);
+        listener.reset();
+        CHECK((co_await accepting).value() == "accept: Operation canceled");
+    });
+}
+
 TEST_CASE("R53: an executor with an armed accept and a hundred idle connections ends within 100 ms") {
     std::size_t before = open_descriptors();
     std::vector<UniqueFd> clients;

@@ -66,6 +66,19 @@ TEST_CASE("a close that is dropped while it waits closes after the last operatio
     });
 }
 
+TEST_CASE("a close that another task is left with closes the file, which is gone by then") {
+    run_io([]() -> Co<void> {
+        auto [reader, writer] = make_pipe();
+        int fd = reader.get();
+        std::optional<BufferedFile> file(std::move(reader));
+        auto closing = spawn_local(std::move(*file).close());
+        file.reset();
+        CHECK(is_open(fd));
+        CHECK(error_text((co_await closing).value()) == "no error");
+        CHECK(!is_open(fd));
+    });
+}
+
 TEST_CASE("a file that is dropped is closed after its last operation") {
     run_io([]() -> Co<void> {
         auto [reader, writer] = make_pipe();

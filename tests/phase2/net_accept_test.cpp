@@ -22,6 +22,11 @@ struct Crowd {
 
 Co<std::string> name_of(TcpStream& stream) { return read_exactly(stream, 5); }
 
+Co<std::string> accept_error(TcpListener& listener) {
+    auto accepted = co_await listener.accept();
+    co_return error_text(accepted);
+}
+
 }  // namespace
 
 TEST_CASE("three hundred connections that are there before anybody accepts are all accepted, each once") {
@@ -116,21 +121,56 @@ TEST_CASE("a listener that is dropped closes the connections that wait in it") {
     });
 }
 
-TEST_CASE("a listener that is dropped while a task accepts frees its port") {
+TEST_CASE("a listener that is dropped while a task accepts frees its port, and the task learns of it") {
     run_io([]() -> Co<void> {
         std::optional listener(value_of(TcpListener::bind(SocketAddress::loopback(0))));
         auto address = value_of(listener->local_address());
         auto taken = TcpListener::bind(address);
         CHECK(error_text(taken) == "bind: Address already in use");
-        {
-            auto accept = listener->accept();
-            auto answer = co_await polled(accept);
-            CHECK(!answer);
-        }
+        auto accepting = spawn_local(accept_error(*listener));
+        co_await settled();
+        CHECK(!accepting.is_finished());
         listener.reset();
-        co_await all_ended();
+        CHECK((co_await accepting).value() == "accept: Operation canceled");
         auto again = TcpListener::bind(address);
         CHECK(error_text(again) == "no error");
+    });
+}
+
+TEST_CASE("accepts that outlive their listener are cancelled, whether they were polled before or not") {
+    run_io([]() -> Co<void> {
+        std::optional listener(value_of(TcpListener::bind(SocketAddress::loopback(0))));
+        auto begun = listener->accept();
+        auto not_begun = listener->accept();
+        auto answer = co_await polled(begun);
+        CHECK(!answer);
+        listener.reset();
+        co_await all_ended();
+        auto first = co_await begun;
+        CHECK(error_text(first) == "accept: Operation canceled");
+        auto second = co_await not_begun;
+        CHECK(error_text(second) == "accept: Operation canceled");
+    });
+}
+
+TEST_CASE("a listening socket that is adopted accepts, waits if it was non-blocking, and keeps its address") {
+    run_io([]() -> Co<void> {
+        UniqueFd socket = value_of(open_listener(SocketAddress::loopback(0), 10));
+        int fd = socket.get();
+        REQUIRE(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+        std::uint16_t port = value_of(address_of(&sys::local_address, fd)).port();
+        auto listener = value_of(TcpListener::adopt(std::move(socket)));
+        CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
+        CHECK(port_of(listener) == port);
+        auto accept = listener.accept();
+        auto answer = co_await polled(accept);
+        CHECK(!answer);
+        Crowd crowd;
+        crowd.join(port, 1);
+        auto stream = value_of(co_await accept);
+        std::string name = co_await name_of(stream);
+        CHECK(name == Crowd::name(0));
+        CHECK(error_text(TcpListener::adopt(UniqueFd())) == "descriptor flags: Bad file descriptor");
     });
 }
 

@@ -122,6 +122,36 @@ TEST_CASE("dropping a stream ends the reads of other tasks") {
     });
 }
 
+TEST_CASE("reads that outlive their stream are cancelled, whether they were polled before or not") {
+    run_io([]() -> Co<void> {
+        auto [stream, peer] = half_raw_pair();
+        std::string text(10, '\0');
+        auto begun = stream.read(bytes_in(text));
+        auto not_begun = stream.read_lease();
+        auto answer = co_await polled(begun);
+        CHECK(!answer);
+        value_of(co_await std::move(stream).close());
+        auto first = co_await begun;
+        CHECK(error_text(first) == "receive: Operation canceled");
+        auto second = co_await not_begun;
+        CHECK(error_text(second) == "receive: Operation canceled");
+    });
+}
+
+TEST_CASE("a close that another task is left with closes the stream, which is gone by then") {
+    run_io([]() -> Co<void> {
+        std::optional<std::pair<Stream, UniqueFd>> pair(half_raw_pair());
+        UniqueFd peer = std::move(pair->second);
+        int fd = pair->first.fd();
+        auto closing = spawn_local(std::move(pair->first).close());
+        pair.reset();
+        CHECK(is_open(fd));
+        CHECK(error_text((co_await closing).value()) == "no error");
+        CHECK(!is_open(fd));
+        CHECK(get(peer.get()).empty());
+    });
+}
+
 TEST_CASE("writes in flight go on when the stream is dropped, and the descriptor closes after the last") {
     run_io([]() -> Co<void> {
         std::optional<std::pair<Stream, UniqueFd>> pair(half_raw_pair());

@@ -147,3 +147,21 @@ TEST_CASE("an address that is taken cannot be bound") {
         co_return;
     });
 }
+
+TEST_CASE("a bound socket that is adopted receives, and waits if it was non-blocking") {
+    run_io([]() -> Co<void> {
+        UniqueFd socket = value_of(sys::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK));
+        int fd = socket.get();
+        SocketAddress any = SocketAddress::loopback(0);
+        value_of(sys::bind(fd, any.get(), any.bytes()));
+        UdpSocket server = value_of(UdpSocket::adopt(std::move(socket)));
+        CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
+        auto receiving = spawn_local(receive_text(server));
+        co_await settled();
+        CHECK(!receiving.is_finished());
+        UdpSocket client = bound();
+        co_await send_datagram(client, "later", value_of(server.local_address()));
+        CHECK((co_await receiving).value() == "later");
+        CHECK(error_text(UdpSocket::adopt(UniqueFd())) == "descriptor flags: Bad file descriptor");
+    });
+}

@@ -216,6 +216,32 @@ TEST_CASE("a reader hands out what lies before a broken place, then the error, a
     });
 }
 
+TEST_CASE("a close that another task is left with ends the stream, which is gone by then") {
+    in_each_folder([](const DiskFolder& folder) {
+        std::string text = pattern(20'000);
+        run_io([&]() -> Co<void> {
+            std::optional<DmaStreamWriter> writer(std::in_place,
+                                                  value_of(co_await DmaFile::create(folder / "file")), small);
+            value_of(co_await writer->write(bytes_of_text(text)));
+            auto writing = spawn_local(std::move(*writer).close());
+            writer.reset();
+            CHECK(error_text((co_await writing).value()) == "no error");
+            CHECK(content_of(folder / "file") == text);
+
+            std::optional reader(co_await reader_of(folder / "file"));
+            CHECK(value_of(co_await reader->next_buffer()).size() == 8192);
+            auto closing = spawn_local(std::move(*reader).close());
+            reader.reset();
+            CHECK(error_text((co_await closing).value()) == "no error");
+
+            std::optional file(value_of(co_await DmaFile::open(folder / "file")));
+            auto last = spawn_local(std::move(*file).close());
+            file.reset();
+            CHECK(error_text((co_await last).value()) == "no error");
+        });
+    });
+}
+
 TEST_CASE("streams dropped on their way leak nothing") {
     in_each_folder([](const DiskFolder& folder) {
         std::string text = pattern(100'000);

@@ -116,9 +116,11 @@ public:
 
     // Waits for operations in flight, closes, and tells how that went. Dropping the file closes it too, once
     // its operations have ended.
-    Co<Result<void>> close() &&;
+    Co<Result<void>> close() && { return close(std::move(file_)); }
 
 private:
+    static Co<Result<void>> close(SharedFd file);
+
     static Result<BufferedFile> from(Result<UniqueFd> opened) {
         if (!opened) return std::unexpected(opened.error());
         return BufferedFile(std::move(*opened));

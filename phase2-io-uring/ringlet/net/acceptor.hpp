@@ -4,6 +4,7 @@
 // Threads: owner thread only. One task at a time accepts.
 #pragma once
 
+#include <ringlet/net/source_link.hpp>
 #include <ringlet/reactor/operations.hpp>
 #include <ringlet/reactor/reactor.hpp>
 
@@ -15,6 +16,8 @@ namespace ringlet {
 class Acceptor final : public Source {
 public:
     explicit Acceptor(SharedFd listener) : listener_(std::move(listener)) {}
+    // Whoever accepts still learns that nothing more will come.
+    ~Acceptor() override { std::move(acceptor_).wake(); }
 
     // When the process or the machine runs out of descriptors or memory, accepting pauses for `back_off`
     // and goes on; connections wait in the kernel's backlog meanwhile, and nothing is returned. Other
@@ -25,6 +28,8 @@ public:
     std::uint64_t back_offs() const noexcept { return back_offs_; }
 
 private:
+    friend class SourceLink<Acceptor>;
+
     // Waiting connections beyond which accepting pauses until some are taken.
     static constexpr std::size_t waiting_max = 256;
 
@@ -45,6 +50,7 @@ private:
     std::uint64_t back_offs_ = 0;
     int error_ = 0;
     bool pausing_ = false;
+    SourceLinks<Acceptor> links_;
 };
 
 }  // namespace ringlet

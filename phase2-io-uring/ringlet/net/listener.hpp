@@ -1,6 +1,7 @@
 // Listener<S>: a listening socket that accepts streams of type S. TcpListener and UnixListener are such.
 //
 // Threads: owner thread only. One task at a time accepts.
+// Lifetimes: the listener may be dropped by one task while another accepts; that ends with ECANCELED.
 #pragma once
 
 #include <ringlet/net/acceptor.hpp>
@@ -21,9 +22,18 @@ public:
         return Listener(SharedFd(std::move(*socket)));
     }
 
+    // Takes over a socket that listens, made elsewhere. Clears O_NONBLOCK, as Stream::adopt does.
+    static Result<Listener> adopt(UniqueFd socket) {
+        if (auto cleared = sys::set_nonblocking(socket.get(), false); !cleared)
+            return std::unexpected(cleared.error());
+        return Listener(SharedFd(std::move(socket)));
+    }
+
     // The next connection. Dropping the future loses none.
     auto accept() {
-        return poll_fn([acceptor = acceptor_.get()](Context& context) -> Poll<Result<S>> {
+        return poll_fn([link = SourceLink(*acceptor_)](Context& context) -> Poll<Result<S>> {
+            Acceptor* acceptor = link.get();
+            if (!acceptor) return Result<S>(failure(operations::accept_category, ECANCELED));
             auto polled = acceptor->poll_accept(context);
             if (polled.is_pending()) return pending;
             auto socket = polled.take();

@@ -10,4 +10,10 @@ Result<UdpSocket> UdpSocket::bind(const SocketAddress& address) {
     return UdpSocket(SharedFd(std::move(*socket)));
 }
 
+Result<UdpSocket> UdpSocket::adopt(UniqueFd socket) {
+    if (auto cleared = sys::set_nonblocking(socket.get(), false); !cleared)
+        return std::unexpected(cleared.error());
+    return UdpSocket(SharedFd(std::move(socket)));
+}
+
 }  // namespace ringlet

@@ -1,9 +1,9 @@
 // BufferGroup: the buffers that the kernel picks from when data arrives (a provided buffer ring), so that
 // an idle connection holds none. Lease: one such buffer, filled, in the program's hands until it is
-// dropped. LeaseBudget: how many one source may hold, so that a slow reader cannot drain the group.
+// dropped. LeaseBudget: at how many leases a source pauses, so that a slow reader cannot drain the group.
 //
-// Threads: owner thread only; to cross, copy the bytes. Lifetimes: the group outlives its last lease, even
-// if the reactor is gone by then.
+// Threads: owner thread only; to cross, copy the bytes. Lifetimes: the group outlives its last lease and
+// source, even if the reactor is gone by then.
 #pragma once
 
 #include <ringlet/base/error.hpp>
@@ -28,6 +28,7 @@ class BufferGroup;
 // Counted references: the source's own, and one for each lease.
 class LeaseBudget {
 public:
+    // What the kernel fills before the pause has reached it comes on top.
     static constexpr unsigned leases_max = 8;
 
     bool is_spent() const noexcept { return held_ >= leases_max; }
@@ -143,6 +144,12 @@ public:
     unsigned count() const noexcept { return count_; }
     unsigned buffer_bytes() const noexcept { return bytes_; }
 
+    // A reference more, for a source: to be released.
+    BufferGroup* share() noexcept {
+        ++references_;
+        return this;
+    }
+
     // Wakes `waker` when a buffer comes back.
     void wait(BufferWaiter& waiter, const Waker& waker) noexcept;
 
@@ -179,7 +186,7 @@ private:
     unsigned count_;
     unsigned bytes_;
     unsigned free_ = 0;        // in the kernel's hands
-    unsigned references_ = 1;  // the reactor's, and one for each lease
+    unsigned references_ = 1;  // the reactor's, and one for each lease and each source
     std::vector<Link> links_;  // of buffers that stand in a LeaseQueue
     IntrusiveList<BufferWaiter> waiters_;
 };

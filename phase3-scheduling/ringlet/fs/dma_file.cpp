@@ -42,8 +42,7 @@ Result<ReadResult> DmaFile::PartOf::operator()(IoResult<DmaBuffer> read) const {
     return ReadResult(std::move(read.buffer)).part(from, bytes);
 }
 
-Co<Result<void>> DmaFile::close() && {
-    SharedFd file = std::move(file_);
+Co<Result<void>> DmaFile::close(SharedFd file) {
     co_await operations::sole_holder_of(file);
     co_return co_await Operation(operations::Close(file.take()));
 }

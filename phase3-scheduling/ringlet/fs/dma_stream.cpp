@@ -68,9 +68,9 @@ Co<Result<ReadResult>> DmaStreamReader::next_buffer() {
     co_return take(current_.size());
 }
 
-Co<Result<void>> DmaStreamReader::close() && {
-    ahead_.clear();
-    co_return co_await std::move(file_).close();
+Co<Result<void>> DmaStreamReader::close(DmaStreamReader self) {
+    self.ahead_.clear();
+    co_return co_await std::move(self.file_).close();
 }
 
 // Writing.
@@ -108,17 +108,18 @@ Co<Result<void>> DmaStreamWriter::write(std::span<const std::byte> bytes) {
     co_return outcome_;
 }
 
-Co<Result<void>> DmaStreamWriter::close() && {
-    if (filled_ > 0 && outcome_) {
-        filling_.resize(file_.align_up(filled_));
-        std::memset(filling_.data() + filled_, 0, filling_.size() - filled_);
-        start_write();
+Co<Result<void>> DmaStreamWriter::close(DmaStreamWriter self) {
+    if (self.filled_ > 0 && self.outcome_) {
+        std::size_t whole = self.file_.align_up(self.filled_);
+        self.filling_.resize(whole);
+        std::memset(self.filling_.data() + self.filled_, 0, whole - self.filled_);
+        self.start_write();
     }
-    while (!behind_.empty()) co_await finish_oldest();
-    if (outcome_) outcome_ = file_.truncate(position_);
-    if (outcome_) outcome_ = co_await file_.fdatasync();
-    auto closed = co_await std::move(file_).close();
-    co_return outcome_ ? closed : outcome_;
+    while (!self.behind_.empty()) co_await self.finish_oldest();
+    if (self.outcome_) self.outcome_ = self.file_.truncate(self.position_);
+    if (self.outcome_) self.outcome_ = co_await self.file_.fdatasync();
+    auto closed = co_await std::move(self.file_).close();
+    co_return self.outcome_ ? closed : self.outcome_;
 }
 
 }  // namespace ringlet

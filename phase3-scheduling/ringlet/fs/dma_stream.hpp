@@ -32,7 +32,7 @@ public:
     // The same without a copy: what the stream has at hand, up to a buffer. Empty at the end of the file.
     Co<Result<ReadResult>> next_buffer();
 
-    Co<Result<void>> close() &&;
+    Co<Result<void>> close() && { return close(std::move(*this)); }
 
 private:
     struct Ahead {
@@ -40,6 +40,7 @@ private:
         Operation<operations::DirectRead> read;
     };
 
+    static Co<Result<void>> close(DmaStreamReader self);
     void read_ahead();
     Co<Result<void>> fill();
     ReadResult take(std::size_t bytes) noexcept;
@@ -69,9 +70,10 @@ public:
     // Writes what is left, cuts the file to its true length (that call blocks the executor), brings it to the
     // device and closes it. The first error of all this; the file is closed in any case. Without it the last
     // bytes are lost.
-    Co<Result<void>> close() &&;
+    Co<Result<void>> close() && { return close(std::move(*this)); }
 
 private:
+    static Co<Result<void>> close(DmaStreamWriter self);
     void start_write();
     Co<void> finish_oldest();
 

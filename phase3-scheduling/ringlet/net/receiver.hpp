@@ -5,15 +5,15 @@
 // Threads: owner thread only. One task at a time reads.
 #pragma once
 
+#include <ringlet/net/source_link.hpp>
 #include <ringlet/reactor/buffer_group.hpp>
 #include <ringlet/reactor/operations.hpp>
 #include <ringlet/reactor/reactor.hpp>
 
+#include <memory>
 #include <span>
 
 namespace ringlet {
-
-class ReceiverLink;
 
 class Receiver final : public Source {
 public:
@@ -26,7 +26,7 @@ public:
     Poll<Result<std::size_t>> poll_read(Context& context, std::span<std::byte> target);
 
 private:
-    friend class ReceiverLink;
+    friend class SourceLink<Receiver>;
 
     void prepare(io_uring_sqe& entry) noexcept override;
     void complete(int result, unsigned flags) noexcept override;
@@ -37,39 +37,17 @@ private:
     Result<void> arm_or_wait(const Waker& waker);
 
     SharedFd socket_;
-    BufferGroup* group_ = nullptr;  // the reactor's; set when first armed
+    // The reactor's, set when first armed; kept, so that no later group can be mistaken for it.
+    std::unique_ptr<BufferGroup, ReleaseBufferGroup> group_;
     LeaseBudget* budget_ = new LeaseBudget();
     LeaseQueue queue_;
     Lease current_;  // being read
     BufferWaiter waits_for_buffer_;
     Waker reader_;
-    int error_ = 0;         // errno, once the kernel has reported one
+    int error_ = 0;         // errno, once reading has failed
     bool ended_ = false;    // the peer has ended the stream
     bool pausing_ = false;  // cancelled because the budget is spent, to be armed again
-    IntrusiveList<ReceiverLink> links_;
-};
-
-// What the future of a read knows of its receiver. Once used it must stay in place.
-class ReceiverLink : public ListNode {
-public:
-    explicit ReceiverLink(Receiver& receiver) noexcept : receiver_(&receiver) {}
-    ReceiverLink(ReceiverLink&& other) noexcept : receiver_(other.receiver_) {
-        RINGLET_CHECK(!other.is_linked(), "a read was moved after it was polled");
-    }
-    ~ReceiverLink() {
-        if (is_linked()) unlink();
-    }
-
-    // Null if the stream has been closed or dropped since the first call.
-    Receiver* get() noexcept {
-        if (receiver_ && !is_linked()) receiver_->links_.push_back(*this);
-        return receiver_;
-    }
-
-private:
-    friend class Receiver;
-
-    Receiver* receiver_;
+    SourceLinks<Receiver> links_;
 };
 
 }  // namespace ringlet

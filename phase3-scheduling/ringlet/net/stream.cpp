@@ -15,8 +15,7 @@ Result<Stream> Stream::adopt(UniqueFd socket) {
     return Stream(SharedFd(std::move(socket)));
 }
 
-Co<Result<void>> Stream::close() && {
-    Stream self = std::move(*this);
+Co<Result<void>> Stream::close(Stream self) {
     // The receive is cancelled; writes of other tasks end because the socket does. (An error of shutdown
     // says that the connection is gone already.)
     self.receiver_.reset();

@@ -74,6 +74,8 @@ struct SendTo : OpDefaults {
 class UdpSocket {
 public:
     static Result<UdpSocket> bind(const SocketAddress& address);
+    // Takes over a datagram socket, bound elsewhere. Clears O_NONBLOCK, as Stream::adopt does.
+    static Result<UdpSocket> adopt(UniqueFd socket);
 
     // Dropping the future may lose a datagram that has just arrived, as the network may; its own timeout()
     // does not.

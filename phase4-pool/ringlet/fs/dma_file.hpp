@@ -137,7 +137,7 @@ public:
     Result<void> truncate(std::uint64_t bytes) { return sys::truncate(file_.get(), bytes); }
 
     // As BufferedFile's.
-    Co<Result<void>> close() &&;
+    Co<Result<void>> close() && { return close(std::move(file_)); }
 
 private:
     // The bytes that were asked for, out of those that were read.
@@ -149,6 +149,8 @@ private:
 
     DmaFile(SharedFd file, DirectDevice& device, std::size_t alignment, bool is_device) noexcept
         : file_(std::move(file)), device_(&device), alignment_(alignment), is_device_(is_device) {}
+
+    static Co<Result<void>> close(SharedFd file);
 
     static Result<std::uint64_t> size_of(const Result<struct statx>& status) {
         if (!status) return std::unexpected(status.error());

@@ -8,10 +8,6 @@ namespace ringlet {
 
 Receiver::~Receiver() {
     // A task that reads still learns that there is nothing more to wait for.
-    while (!links_.empty()) {
-        links_.front().receiver_ = nullptr;
-        links_.front().unlink();
-    }
     std::move(reader_).wake();
     // Leases that the program still holds keep the budget alive.
     budget_->release();
@@ -51,12 +47,13 @@ Poll<Result<void>> Receiver::poll_filled(Context& context) {
 
 Result<void> Receiver::arm_or_wait(const Waker& waker) {
     if (is_in_flight()) return {};
-    if (!group_) {
-        auto group = Reactor::current().buffers();
-        if (!group) return std::unexpected(group.error());
-        group_ = *group;
-    }
-    if (budget_->is_spent()) {
+    auto group = Reactor::current().buffers();
+    if (!group) return std::unexpected(group.error());
+    if (!group_) group_.reset((*group)->share());
+    if (group_.get() != *group) {
+        // The executor has ended that this stream was read on.
+        error_ = ECANCELED;
+    } else if (budget_->is_spent()) {
         budget_->wait(waker);
     } else if (!group_->has_free()) {
         group_->wait(waits_for_buffer_, waker);

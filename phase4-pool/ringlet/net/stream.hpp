@@ -26,7 +26,7 @@ public:
     // The next received bytes, in the kernel's buffer, which goes back when the lease is dropped. An empty
     // lease is the end of the stream. Dropping the future loses nothing.
     auto read_lease() {
-        return poll_fn([link = ReceiverLink(*receiver_)](Context& context) mutable -> Poll<Result<Lease>> {
+        return poll_fn([link = SourceLink(*receiver_)](Context& context) -> Poll<Result<Lease>> {
             if (Receiver* receiver = link.get()) return receiver->poll_lease(context);
             return Result<Lease>(failure(operations::receive_category, ECANCELED));
         });
@@ -36,7 +36,7 @@ public:
     // `target` must live as long as the future.
     auto read(std::span<std::byte> target) {
         return poll_fn(
-            [link = ReceiverLink(*receiver_), target](Context& context) mutable -> Poll<Result<std::size_t>> {
+            [link = SourceLink(*receiver_), target](Context& context) -> Poll<Result<std::size_t>> {
                 if (Receiver* receiver = link.get()) return receiver->poll_read(context, target);
                 return Result<std::size_t>(failure(operations::receive_category, ECANCELED));
             });
@@ -53,8 +53,8 @@ public:
     Result<void> shutdown_write() { return sys::shutdown(socket_.get(), SHUT_WR); }
 
     // Ends all operations on the socket, waits until the kernel has let go of them, closes, and tells how
-    // that went. Dropping the stream does the same without waiting.
-    Co<Result<void>> close() &&;
+    // that went. Dropping the stream, or the future, does the same without waiting.
+    Co<Result<void>> close() && { return close(std::move(*this)); }
 
     Result<SocketAddress> local_address() const;
     Result<SocketAddress> peer_address() const;
@@ -64,6 +64,8 @@ public:
     int fd() const noexcept { return socket_.get(); }
 
 private:
+    static Co<Result<void>> close(Stream self);
+
     SharedFd socket_;
     SourcePtr<Receiver> receiver_;
 };
