@@ -99,6 +99,7 @@ std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(
             pthread_setname_np(pthread_self(), builder.name_.substr(0, 15).c_str());
             std::expected<std::unique_ptr<LocalExecutor>, StartError> executor;
             try {
+                Placement::unbind_this_thread();
                 executor = builder.make();
             } catch (...) {
                 return started.set_exception(std::current_exception());

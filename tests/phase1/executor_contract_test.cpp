@@ -34,6 +34,18 @@ TEST_CASE("a wake on a thread that does not run the executor aborts") {
             });
         });
     }
+    SUBCASE("even if the task is scheduled already") {
+        check_aborts(text, [] {
+            Event event;
+            auto executor = make_executor();
+            auto handle = executor->spawn_local(event.wait());
+            executor->run([&]() -> Co<void> {
+                while (event.polls == 0) co_await yield_now();
+                event.waker.wake_by_ref();
+                std::thread([&] { event.waker.wake_by_ref(); }).join();
+            });
+        });
+    }
     SUBCASE("on a thread that runs another executor") {
         check_aborts(text, [] {
             Event event;
@@ -156,13 +168,14 @@ TEST_CASE("a Co that is destroyed by its own body aborts") {
     });
 }
 
-TEST_CASE("an empty handle aborts when it is awaited") {
-    check_aborts("an empty JoinHandle was awaited", [] {
-        auto executor = make_executor();
-        auto handle = executor->spawn_local(one());
-        std::move(handle).detach();
-        static_cast<void>(poll(handle));
-    });
+TEST_CASE("an empty handle aborts when it is used") {
+    auto executor = make_executor();
+    auto handle = executor->spawn_local(one());
+    std::move(handle).detach();
+    check_aborts("an empty JoinHandle was awaited", [&] { static_cast<void>(poll(handle)); });
+    check_aborts("an empty JoinHandle was cancelled", [&] { handle.cancel(); });
+    check_aborts("an empty JoinHandle was detached", [&] { std::move(handle).detach(); });
+    check_aborts("an empty JoinHandle was asked", [&] { static_cast<void>(handle.is_finished()); });
 }
 
 TEST_CASE("a waker that gives its reference up twice aborts") {

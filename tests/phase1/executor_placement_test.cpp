@@ -75,6 +75,25 @@ TEST_CASE("an unbound executor may run wherever its process may") {
     CHECK(bound_to == allowed_cpus());
 }
 
+TEST_CASE("an unbound executor does not inherit what the thread that starts it is bound to") {
+    std::thread([] {
+        std::vector<unsigned> one{allowed_cpus().front()};
+        REQUIRE(LocalExecutorBuilder().placement(Placement::Fixed{one[0]}).make());
+        std::vector<unsigned> bound_to;
+        auto root = [&]() -> Co<void> {
+            bound_to = affinity();
+            co_return;
+        };
+        auto thread = LocalExecutorBuilder().spawn(root);
+        REQUIRE(thread);
+        thread->join();
+        CHECK(bound_to == allowed_cpus());
+        // The calling thread stays as it is.
+        REQUIRE(LocalExecutorBuilder().make());
+        CHECK(affinity() == one);
+    }).join();
+}
+
 TEST_CASE("make binds the calling thread, and a later placement may choose any allowed CPU again") {
     std::thread([] {
         for (unsigned cpu : allowed_cpus()) {

@@ -3,6 +3,8 @@
 #include "counted_buffer.hpp"
 #include "support.hpp"
 
+#include <ringlet/fs/buffered_file.hpp>
+#include <ringlet/net/udp.hpp>
 #include <ringlet/reactor/sys.hpp>
 
 #include <array>
@@ -63,9 +65,13 @@ struct WriteScene : Scene {
 
 struct SocketScene : Scene {
     static constexpr int buffers = 1;
-    std::pair<UniqueFd, UniqueFd> ends = sys::socket_pair(SOCK_STREAM).value();
+    std::pair<UniqueFd, UniqueFd> ends;
     SharedFd here{std::move(ends.first)};
     int there = ends.second.get();
+    explicit SocketScene(int type = SOCK_STREAM) : ends(sys::socket_pair(type).value()) {}
+    void drain(std::size_t filled) {
+        for (std::size_t drained = 0; drained < filled;) drained += get(there, filled).size();
+    }
 };
 
 struct ReceiveScene : SocketScene {
@@ -76,10 +82,21 @@ struct ReceiveScene : SocketScene {
 struct SendScene : SocketScene {
     std::size_t filled = fill(here.get());
     auto start() { return Operation(operations::SendAll(here, CountedBuffer(100))); }
-    void happen() {
-        std::size_t drained = 0;
-        while (drained < filled) drained += get(there, filled).size();
-    }
+    void happen() { drain(filled); }
+};
+
+struct ReceiveFromScene : SocketScene {
+    ReceiveFromScene() : SocketScene(SOCK_DGRAM) {}
+    auto start() { return Operation(operations::ReceiveFrom(here, CountedBuffer(100))); }
+    void happen() { put(there, "x"); }
+};
+
+// To the peer that the socket is connected to: other datagrams are dropped where they do not fit.
+struct SendToScene : SocketScene {
+    SendToScene() : SocketScene(SOCK_DGRAM) {}
+    std::size_t filled = fill(here.get());
+    auto start() { return Operation(operations::SendTo(here, CountedBuffer(100), SocketAddress())); }
+    void happen() { drain(filled); }
 };
 
 struct AcceptScene : Scene {
@@ -150,6 +167,25 @@ struct SyncScene : Scene {
     static constexpr Stays stays = a_while;
     SharedFd file{UniqueFd(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600))};
     auto start() { return Operation(operations::Sync(file, 0)); }
+};
+
+// The kernel works on paths with threads of its own.
+struct StatScene : Scene {
+    static constexpr Stays stays = a_while;
+    std::string path = "/tmp/ringlet-path-" + std::to_string(getpid());
+    StatScene() { REQUIRE(mknod(path.c_str(), S_IFREG | 0600, 0) == 0); }
+    ~StatScene() { unlink(path.c_str()); }
+    auto start() { return Operation(operations::Stat(path)); }
+};
+
+struct RenameScene : StatScene {
+    std::string renamed = path + "-renamed";
+    ~RenameScene() { unlink(renamed.c_str()); }
+    auto start() { return Operation(operations::Rename(path, renamed)); }
+};
+
+struct RemoveScene : StatScene {
+    auto start() { return Operation(operations::Remove(path)); }
 };
 
 struct CloseScene : Scene {
@@ -245,12 +281,17 @@ TEST_CASE("a read may end at any moment") { end_at_every_moment<ReadScene>(); }
 TEST_CASE("a write may end at any moment") { end_at_every_moment<WriteScene>(); }
 TEST_CASE("a receive may end at any moment") { end_at_every_moment<ReceiveScene>(); }
 TEST_CASE("a send may end at any moment") { end_at_every_moment<SendScene>(); }
+TEST_CASE("a receive of a datagram may end at any moment") { end_at_every_moment<ReceiveFromScene>(); }
+TEST_CASE("a send of a datagram may end at any moment") { end_at_every_moment<SendToScene>(); }
 TEST_CASE("an accept may end at any moment") { end_at_every_moment<AcceptScene>(); }
 TEST_CASE("a connect may end at any moment") { end_at_every_moment<ConnectScene>(); }
 TEST_CASE("a connect that hangs may end at any moment") { end_at_every_moment<HangingConnectScene>(); }
 TEST_CASE("an open may end at any moment") { end_at_every_moment<OpenScene>(); }
 TEST_CASE("an open that blocks may end at any moment") { end_at_every_moment<OpenFifoScene>(); }
 TEST_CASE("a sync may end at any moment") { end_at_every_moment<SyncScene>(); }
+TEST_CASE("a stat may end at any moment") { end_at_every_moment<StatScene>(); }
+TEST_CASE("a rename may end at any moment") { end_at_every_moment<RenameScene>(); }
+TEST_CASE("a removal may end at any moment") { end_at_every_moment<RemoveScene>(); }
 TEST_CASE("a close may be dropped at any moment, and closes") { end_at_every_moment<CloseScene>(); }
 
 TEST_CASE("what is written after an abandoned read is gone stays in the pipe") {

@@ -139,6 +139,14 @@ TEST_CASE("an operation of no bytes is one all the same") {
           std::size_t{0});
 }
 
+TEST_CASE("to write more than the buffer has is a bug") {
+    SharedFd file(UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC)));
+    CHECK(run_operation(operations::Write(file, Bytes(10), 0, 10, true)).n == std::size_t{10});
+    ChildEnd child = run_in_child([&] { operations::Write(file, Bytes(10), 0, 11, true); });
+    CHECK(child.aborted());
+    CHECK(child.says("a write of more bytes than its buffer has"));
+}
+
 TEST_CASE("open gives a descriptor that closes on exec") {
     auto opened = run_operation(operations::Open("/dev/null", O_RDWR, 0));
     REQUIRE(opened);

@@ -36,11 +36,20 @@ TEST_CASE("a ring has the depth it was made with") {
     for (unsigned depth : {1U, 8U, 256U}) CHECK(make_ring(depth)->depth() == depth);
 }
 
-TEST_CASE("a depth that is no power of two is a bug") {
-    for (unsigned depth : {0U, 12U}) {
+TEST_CASE("a ring may be as deep as the kernel allows") {
+    for (unsigned depth : {4096U, 8192U, Ring::depth_max}) {
+        CAPTURE(depth);
+        unsigned made = make_ring(depth)->depth();
+        // Smaller where the limit of locked memory, which is not for root, does not allow that many.
+        if (is_root()) CHECK(made == depth);
+    }
+}
+
+TEST_CASE("a depth that is no power of two, or more than the kernel allows, is a bug") {
+    for (unsigned depth : {0U, 12U, 2 * Ring::depth_max, 1U << 31}) {
         ChildEnd child = run_in_child([depth] { static_cast<void>(Ring::make(depth)); });
         CHECK(child.aborted());
-        CHECK(child.says("the ring depth must be a power of two"));
+        CHECK(child.says("the ring depth must be a power of two, at most 32768"));
     }
 }
 

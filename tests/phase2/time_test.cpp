@@ -20,6 +20,12 @@ Co<int> after_sleep(Duration wait, int value) {
     co_return value;
 }
 
+// Somebody else may reset it meanwhile.
+Co<void> sleep_out(Sleep& nap) {
+    co_await nap;
+    CHECK(Clock::now() >= nap.deadline());
+}
+
 }  // namespace
 
 TEST_CASE("a sleep is never early") {
@@ -82,7 +88,7 @@ TEST_CASE("a sleep that is reset waits anew, longer or shorter") {
         CHECK_FALSE(co_await poll_once(nap));
         Time start = Clock::now();
         nap.reset(10ms);
-        CHECK(Reactor::current().timers().empty());
+        CHECK(Reactor::current().timers().size() == 1);
         co_await nap;
         CHECK(Clock::now() - start >= 10ms);
 
@@ -95,6 +101,32 @@ TEST_CASE("a sleep that is reset waits anew, longer or shorter") {
 
         nap.reset(0ms);
         CHECK(co_await poll_once(nap));
+    });
+}
+
+TEST_CASE("a sleep that is reset by another task wakes who awaits it, at the new time") {
+    run_io([]() -> Co<void> {
+        for (Duration before : {Duration(1h), Duration(20ms)}) {
+            Sleep nap = sleep(before);
+            auto sleeper = spawn_local(sleep_out(nap));
+            co_await yield_now();
+            nap.reset(40ms);
+            CHECK(co_await sleeper);
+        }
+    });
+}
+
+TEST_CASE("a sleep that is reset when its time has come, but before its task has run, waits anew") {
+    run_io([]() -> Co<void> {
+        Sleep first = sleep(10ms);
+        Sleep nap = sleep(11ms);
+        auto sleeper = spawn_local(sleep_out(nap));
+        co_await yield_now();
+        co_await poll_once(first);
+        spin(12ms);
+        co_await first;  // both are due, and this task is the first to run
+        nap.reset(20ms);
+        CHECK(co_await sleeper);
     });
 }
 

@@ -106,6 +106,38 @@ TEST_CASE("arming an armed timer keeps its deadline and wakes whoever came last"
     CHECK(order == std::vector<int>{2});
 }
 
+TEST_CASE("a timer that is reset keeps its waker and changes its deadline, to earlier or later") {
+    std::vector<int> order;
+    Sleeper first{&order, 1};
+    Sleeper second{&order, 2};
+    Timers timers;
+    Timer earlier;
+    Timer later;
+    timers.arm(later, at(10), first.waker());
+    timers.arm(earlier, at(20), second.waker());
+    earlier.reset(at(5));
+    later.reset(at(30));
+    CHECK(timers.size() == 2);
+    CHECK(timers.earliest() == at(5));
+    timers.expire(at(29));
+    CHECK(order == std::vector<int>{2});
+    timers.expire(at(30));
+    CHECK(order == std::vector<int>{2, 1});
+}
+
+TEST_CASE("a timer that is reset when it is not armed has not fired, and arms nothing") {
+    std::vector<int> order;
+    Sleeper sleeper{&order, 1};
+    Timers timers;
+    Timer timer;
+    timers.arm(timer, at(10), sleeper.waker());
+    timers.expire(at(10));
+    CHECK(timer.has_fired());
+    timer.reset(at(20));
+    CHECK_FALSE(timer.has_fired());
+    CHECK(timers.empty());
+}
+
 TEST_CASE("what is due together wakes in the order of the deadlines") {
     std::vector<int> order;
     std::vector<Sleeper> sleepers;
@@ -151,7 +183,7 @@ TEST_CASE("a timer may be moved while it is not armed; to move an armed one is a
     CHECK(child.says("a timer was moved while armed"));
 }
 
-TEST_CASE("random arming, disarming and expiring agree with a sorted model") {
+TEST_CASE("random arming, resetting, disarming and expiring agree with a sorted model") {
     for (unsigned seed = 1; seed <= 20; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
@@ -198,6 +230,12 @@ TEST_CASE("random arming, disarming and expiring agree with a sorted model") {
                     CHECK(woken == due);
                     break;
                 }
+                case 3:
+                    CHECK(entry.timer->is_armed() == forget(index));
+                    entry.deadline = now + below(100);
+                    if (entry.timer->is_armed()) model.emplace(entry.deadline, index);
+                    entry.timer->reset(at(entry.deadline));
+                    break;
                 default:
                     if (!entry.timer->is_armed()) {
                         // Few different deadlines, so that many are equal.

@@ -10,12 +10,15 @@ import platform
 import re
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 SYS_IO_URING_SETUP = 425  # the same number on every architecture
 PARAMS_BYTES = 120        # sizeof(struct io_uring_params)
+FLAGS_OFFSET = 8          # of its flags
+SETUP_FLAGS = 0x3000      # SINGLE_ISSUER and DEFER_TASKRUN, which the library asks of every kernel
 KERNEL_OLDEST = (6, 1)
 MEMLOCK_WANTED_BYTES = 8 << 20
 FILES_WANTED = 10_000
@@ -31,9 +34,11 @@ def read(path):
 
 
 def setup_errno():
-    """Makes the smallest ring; 0 or the errno."""
+    """Makes the smallest ring of the library's kind; 0 or the errno."""
     libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = libc.syscall(SYS_IO_URING_SETUP, 1, ctypes.create_string_buffer(PARAMS_BYTES))
+    params = ctypes.create_string_buffer(PARAMS_BYTES)
+    struct.pack_into("=I", params, FLAGS_OFFSET, SETUP_FLAGS)
+    descriptor = libc.syscall(SYS_IO_URING_SETUP, 1, params)
     if descriptor < 0:
         return ctypes.get_errno()
     os.close(descriptor)
@@ -44,6 +49,8 @@ def explain(error, disabled, seccomp):
     """Why io_uring does not work, and what to do. `disabled` is the sysctl's text, `seccomp` the mode of this process."""
     if error == errno.ENOSYS and seccomp != "2":
         return "absent: this kernel was built without io_uring", "boot a kernel of 6.1 or newer with CONFIG_IO_URING"
+    if error == errno.EINVAL:
+        return "too old: it has no DEFER_TASKRUN, as kernels before 6.1", "boot a kernel of 6.1 or newer"
     if error in (errno.EPERM, errno.EACCES) and disabled in ("1", "2"):
         return (f"disabled: sysctl kernel.io_uring_disabled is {disabled}",
                 "as root: sysctl kernel.io_uring_disabled=0" + (", or run as root" if disabled == "1" else ""))
@@ -101,8 +108,9 @@ def machine_rows():
     yield (soft >= MEMLOCK_WANTED_BYTES or os.geteuid() == 0, "memory to lock", f"{kib(soft)}, at most {kib(hard)}",
            "rings are charged to it: few executors at once; ulimit -l 8192")
     soft, hard = limit(resource.RLIMIT_NOFILE)
-    yield (hard >= FILES_WANTED, "open files", f"{soft}, at most {hard}",
-           "servers take fewer connections; raise it in /etc/security/limits.conf")
+    yield (soft >= FILES_WANTED, "open files", f"{soft}, at most {hard}",
+           "servers take fewer connections; raise it" +
+           (f": ulimit -n {FILES_WANTED}" if hard >= FILES_WANTED else " in /etc/security/limits.conf"))
     allowed = sorted(os.sched_getaffinity(0))
     yield (len(allowed) >= 2, "cores allowed", f"{len(allowed)} of {os.cpu_count()}: {', '.join(map(str, allowed))}",
            "client and server share a core: benchmarks across cores mean nothing")
@@ -140,6 +148,7 @@ def self_test():
     assert explain(errno.EPERM, "2", "0")[0].startswith("disabled")
     assert explain(errno.EPERM, "0", "2")[0].startswith("blocked by a seccomp")
     assert explain(errno.ENOSYS, "", "2")[0].startswith("blocked by a seccomp")
+    assert explain(errno.EINVAL, "0", "0")[0].startswith("too old")
     assert explain(errno.ENOMEM, "0", "0")[0].startswith("refused: not enough memory")
     assert kib(8 << 20) == "8192 KiB" and kib(float("inf")) == "unlimited"
     assert len(list(machine_rows())) == 6

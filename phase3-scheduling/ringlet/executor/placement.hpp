@@ -11,7 +11,8 @@ namespace ringlet {
 
 class Placement {
 public:
-    // Wherever the kernel puts the thread, and moves it to.
+    // Wherever the kernel puts the thread, and moves it to. A thread that make() is called on stays bound as
+    // it was.
     struct Unbound {};
     // One CPU, as the kernel numbers it.
     struct Fixed {
@@ -26,6 +27,9 @@ public:
     // Binds the calling thread. Fails if the CPU does not exist or this process may not use it; the text
     // names it and those that it may use.
     std::expected<void, StartError> apply_to_this_thread() const;
+
+    // Lets the calling thread use all allowed_cpus(): a new one inherits what its starter is bound to.
+    static void unbind_this_thread();
 
 private:
     std::variant<Unbound, Fixed> where_;

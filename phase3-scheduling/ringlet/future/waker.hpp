@@ -2,7 +2,8 @@
 // waker it was polled with and calls it when polling again could succeed. Also Context, which carries
 // the waker down to the leaf.
 //
-// Threads: a waker belongs to the thread of the executor that made it; the executor checks each wake.
+// Threads: a waker belongs to the thread of the executor that made it. A wake elsewhere aborts if it would
+// put the task into its queue; in builds with RINGLET_CHECKED, whenever the task is not over.
 #pragma once
 
 #include <utility>

@@ -5,6 +5,7 @@
 // fails with EAGAIN, differs between kernels (6.18 waits).
 #pragma once
 
+#include <ringlet/base/check.hpp>
 #include <ringlet/base/unique_fd.hpp>
 #include <ringlet/reactor/buffer.hpp>
 #include <ringlet/reactor/operation.hpp>
@@ -166,7 +167,9 @@ struct Write : OpDefaults {
     std::size_t written = 0;
 
     Write(SharedFd fd, B source, std::uint64_t at, std::size_t bytes, bool all) noexcept
-        : file(std::move(fd)), buffer(std::move(source)), position(at), bytes(bytes), all(all) {}
+        : file(std::move(fd)), buffer(std::move(source)), position(at), bytes(bytes), all(all) {
+        RINGLET_CHECK(bytes <= buffer.size(), "a write of more bytes than its buffer has");
+    }
     void prepare(io_uring_sqe& entry) noexcept {
         bool moves = position != at_current_position;
         io_uring_prep_write(&entry, file.get(), buffer.data() + written, length_of(bytes - written),

@@ -15,6 +15,7 @@ namespace {
 
 // Room for every operation of a few turns; what does not fit is kept by the kernel and delivered later.
 constexpr unsigned completions_per_entry = 16;
+constexpr unsigned completions_max = 2 * Ring::depth_max;  // the kernel's
 
 // The kernel refunds locked memory of a closed ring late: 1 MiB rings made in a loop under an 8 MiB limit
 // failed 198 times of 200 (kernel 6.18). 20 tries of 5 ms outlast that.
@@ -25,7 +26,7 @@ int try_setup(unsigned depth, unsigned flags, io_uring& ring) {
     io_uring_params params{};
     // SUBMIT_ALL (kernel 5.18): one bad entry does not hold up those behind it.
     params.flags = flags | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
-    params.cq_entries = depth * completions_per_entry;
+    params.cq_entries = std::min(depth * completions_per_entry, completions_max);
     return kernel::setup(depth, params, ring);
 }
 
@@ -74,7 +75,8 @@ __kernel_timespec timespec_of(Duration duration) {
 }  // namespace
 
 std::expected<std::unique_ptr<Ring>, StartError> Ring::make(unsigned depth, unsigned flags) {
-    RINGLET_CHECK(depth > 0 && (depth & (depth - 1)) == 0, "the ring depth must be a power of two");
+    RINGLET_CHECK(depth > 0 && (depth & (depth - 1)) == 0 && depth <= depth_max,
+                  "the ring depth must be a power of two, at most 32768");
     auto ring = std::unique_ptr<Ring>(new Ring());
     int result = try_setup(depth, flags, ring->ring_);
     for (int attempt = 0; result == -ENOMEM && attempt < refund_tries; ++attempt) {

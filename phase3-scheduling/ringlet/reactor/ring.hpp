@@ -46,10 +46,11 @@ public:
     static constexpr unsigned poll_flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_IOPOLL;
 
     static constexpr unsigned depth_min = 8;
+    static constexpr unsigned depth_max = 32'768;  // the kernel's
 
-    // `depth` submission entries, a power of two; `flags` are IORING_SETUP_*. If the memory lock limit does
-    // not allow that many, fewer. Otherwise the error says in one sentence why the kernel refuses, and what
-    // to do.
+    // `depth` submission entries, a power of two up to depth_max; `flags` are IORING_SETUP_*. If the memory
+    // lock limit does not allow that many, fewer. Otherwise the error says in one sentence why the kernel
+    // refuses, and what to do.
     static std::expected<std::unique_ptr<Ring>, StartError> make(unsigned depth, unsigned flags = main_flags);
 
     Ring(const Ring&) = delete;

@@ -57,17 +57,21 @@ void Timers::sift_down(Entry entry, std::size_t index) noexcept {
     place(entry, index);
 }
 
+// Places the entry at `index`, or above or below, where its deadline belongs.
+void Timers::sift(Entry entry, std::size_t index) noexcept {
+    if (index > 0 && entry.deadline < heap_[(index - 1) / arity].deadline) {
+        sift_up(entry, index);
+    } else {
+        sift_down(entry, index);
+    }
+}
+
 void Timers::remove(std::size_t index) noexcept {
     heap_[index].timer->timers_ = nullptr;
     Entry last = heap_.back();
     heap_.pop_back();
-    if (index == heap_.size()) return;
     // The entry that fills the hole comes from the bottom, but not always from below the hole.
-    if (index > 0 && last.deadline < heap_[(index - 1) / arity].deadline) {
-        sift_up(last, index);
-    } else {
-        sift_down(last, index);
-    }
+    if (index < heap_.size()) sift(last, index);
 }
 
 }  // namespace ringlet

@@ -28,6 +28,8 @@ public:
     // Its deadline has come, and its waker was called, since it was last armed.
     bool has_fired() const noexcept { return fired_; }
     void disarm() noexcept;
+    // Armed, it wakes the same waker, but at `deadline`. Else it only forgets that it has fired.
+    void reset(Time deadline) noexcept;
 
 private:
     friend class Timers;
@@ -73,6 +75,7 @@ private:
     void place(Entry entry, std::size_t index) noexcept;
     void sift_up(Entry entry, std::size_t index) noexcept;
     void sift_down(Entry entry, std::size_t index) noexcept;
+    void sift(Entry entry, std::size_t index) noexcept;
     void remove(std::size_t index) noexcept;
 
     std::vector<Entry> heap_;
@@ -81,6 +84,11 @@ private:
 inline void Timer::disarm() noexcept {
     fired_ = false;
     if (timers_) timers_->remove(index_);
+}
+
+inline void Timer::reset(Time deadline) noexcept {
+    fired_ = false;
+    if (timers_) timers_->sift({deadline, this}, index_);
 }
 
 }  // namespace ringlet

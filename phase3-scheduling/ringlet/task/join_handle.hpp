@@ -37,15 +37,22 @@ public:
     }
 
     // The task runs on by itself; its output is dropped, its exception reported.
-    void detach() && noexcept { detach_task(*std::exchange(task_, nullptr)); }
+    void detach() && noexcept {
+        RINGLET_CHECK(task_, "an empty JoinHandle was detached");
+        detach_task(*std::exchange(task_, nullptr));
+    }
 
     // Ends the task: its future is dropped when the executor comes to it, or at the end of its poll if it
     // cancels itself. A task that has completed keeps its output. Await the handle to know which it was,
     // and that the future is gone.
-    void cancel() noexcept { cancel_task(*task_); }
+    void cancel() noexcept {
+        RINGLET_CHECK(task_, "an empty JoinHandle was cancelled");
+        cancel_task(*task_);
+    }
 
     // Completed, or cancelled with its future gone: poll would be ready.
     bool is_finished() const noexcept {
+        RINGLET_CHECK(task_, "an empty JoinHandle was asked");
         return task_->has(state::COMPLETED | state::CLOSED) && !task_->has(state::SCHEDULED | state::RUNNING);
     }
 

@@ -1,7 +1,7 @@
 // ReadyQueue: the tasks of one queue that wait for their turn, first in, first out. Base of TaskQueue
 // (executor/task_queue.hpp), which knows what to do when the first task arrives.
 //
-// Threads: owner thread only, and that is checked at each push, since every wake ends in one.
+// Threads: owner thread only; each push checks that.
 #pragma once
 
 #include <ringlet/base/hook.hpp>
@@ -37,9 +37,14 @@ public:
     }
     LocalExecutor& owner() const noexcept { return *owner_; }
 
-    void push(Task task) noexcept {
+    // Aborts if the owner runs on another thread.
+    void check_thread() noexcept {
         if (current_executor() != owner_) [[unlikely]]
             pushed_from_outside();
+    }
+
+    void push(Task task) noexcept {
+        check_thread();
         Header* header = std::exchange(task.header_, nullptr);
         header->next_ready = nullptr;
         (head_ ? tail_->next_ready : head_) = header;

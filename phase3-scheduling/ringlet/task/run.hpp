@@ -31,6 +31,16 @@ inline void release_reference(Header& task) noexcept {
     if (--task.references == 0 && !task.has(state::HANDLE)) dispose(task);
 }
 
+// The task of a waker that is called. A wake that pushes nothing is checked too, in builds with
+// RINGLET_CHECKED.
+inline Header& woken(void* data) noexcept {
+    Header& task = *static_cast<Header*>(data);
+#if defined(RINGLET_CHECKED)
+    if (!task.has(state::COMPLETED | state::CLOSED)) task.queue->check_thread();
+#endif
+    return task;
+}
+
 inline constexpr WakerVTable task_waker_vtable = {
     .clone = [](void* data) noexcept -> void* {
         ++static_cast<Header*>(data)->references;
@@ -38,10 +48,11 @@ inline constexpr WakerVTable task_waker_vtable = {
     },
     .wake =
         [](void* data) noexcept {
-            wake_task(*static_cast<Header*>(data));
-            release_reference(*static_cast<Header*>(data));
+            Header& task = woken(data);
+            wake_task(task);
+            release_reference(task);
         },
-    .wake_by_ref = [](void* data) noexcept { wake_task(*static_cast<Header*>(data)); },
+    .wake_by_ref = [](void* data) noexcept { wake_task(woken(data)); },
     .drop = [](void* data) noexcept { release_reference(*static_cast<Header*>(data)); },
 };
 

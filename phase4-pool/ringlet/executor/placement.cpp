@@ -67,4 +67,12 @@ std::expected<void, StartError> Placement::apply_to_this_thread() const {
     return {};
 }
 
+// Refused only where the process may by now use none of them: the thread is where the kernel wants it then.
+void Placement::unbind_this_thread() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (unsigned cpu : allowed_cpus()) CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
 }  // namespace ringlet

@@ -14,10 +14,10 @@ public:
 
     Time deadline() const noexcept { return deadline_; }
 
-    // A new deadline, counted from now; the wait starts anew.
+    // A new deadline, counted from now. Whoever awaits the sleep waits for that one.
     void reset(Duration wait) noexcept {
-        timer_.disarm();
         deadline_ = after(Clock::now(), wait);
+        timer_.reset(deadline_);
     }
 
     Poll<void> poll(Context& context) {
