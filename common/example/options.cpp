@@ -13,11 +13,13 @@ namespace example {
 
 using namespace ringlet;
 
-Options::Options(int argc, char** argv, std::string about, std::vector<std::string> flags)
+Options::Options(int argc, char** argv, std::string about, std::vector<std::string> flags, Tracing tracing)
     : program_(std::filesystem::path(argv[0]).filename()),
       about_(std::move(about)),
       flags_(std::move(flags)) {
-    flags_.insert(flags_.end(), {"--trace FILE.json", "--timeline FILE.svg", "--window MS-MS", "--help"});
+    if (tracing == Tracing::offered)
+        flags_.insert(flags_.end(), {"--trace FILE.json", "--timeline FILE.svg", "--window MS-MS"});
+    flags_.push_back("--help");
     for (int i = 1; i < argc; ++i) {
         std::string flag = argv[i];
         auto known = std::ranges::find_if(

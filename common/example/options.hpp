@@ -1,5 +1,6 @@
-// The command line of an example, from phase 3 on: --help, --trace FILE, --timeline FILE.svg, and its own
-// flags. --window says which part of a trace the timeline shows, in milliseconds.
+// The command line of an example, from phase 3 on: --help, its own flags, and, if it has executors to trace,
+// --trace FILE and --timeline FILE.svg. --window says which part of a trace the timeline shows, in
+// milliseconds.
 //
 //     example::Options options(argc, argv, "what it shows", {"--forget", "--ms N"});
 //     auto executor = options.make(LocalExecutorBuilder().name("shares"));
@@ -24,10 +25,16 @@
 
 namespace example {
 
+enum class Tracing {
+    none,  // nothing is given to apply() or make()
+    offered,
+};
+
 class Options {
 public:
     // `flags`: "--name", or "--name VALUE" if one follows.
-    Options(int argc, char** argv, std::string about, std::vector<std::string> flags = {});
+    Options(int argc, char** argv, std::string about, std::vector<std::string> flags = {},
+            Tracing tracing = Tracing::offered);
     Options(const Options&) = delete;
     Options& operator=(const Options&) = delete;
     ~Options();

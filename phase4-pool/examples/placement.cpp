@@ -49,7 +49,7 @@ PoolPlacement::Custom shard_per_node(const Topology& topology) {
 
 int main(int argc, char** argv) {
     example::Options options(argc, argv, "where the shards of a pool run, and why",
-                             {"--shards N", "--sysfs PATH"});
+                             {"--shards N", "--sysfs PATH"}, example::Tracing::none);
     const Topology topology = read_topology(options);
     unsigned shards = options.number("--shards", static_cast<unsigned>(topology.cpus().size()));
     std::printf("CPUs %s\n cpu core package node  L3\n", topology.cpus().to_string().c_str());

@@ -29,11 +29,13 @@ struct Settings {
     Duration idle_max;
 };
 
-// What a shard has done, in the end.
-struct Account {
-    std::uint64_t connections = 0;
-    std::uint64_t answers = 0;
+// What a shard's connections share: that shard's alone while the pool lives, on cache lines of its own. They
+// are dropped with their executor at the latest, be it by a second signal: so it outlives the pool.
+struct alignas(64) Site {
+    Server server;
+    bool takes_connections = true;
 };
+using Sites = std::vector<Site>;
 
 [[noreturn]] void refuse(const SocketAddress& address, const std::error_code& error) {
     throw std::runtime_error(address.to_string() + ": " + error.message());
@@ -55,29 +57,29 @@ Co<void> accept_own(Server& server, TcpListener& listener) {
 }
 
 // Runs on the shard that the connection is for.
-void take_over(Server& server, UniqueFd socket) {
+void take_over(Site& site, UniqueFd socket) {
+    if (!site.takes_connections) return;
     Result<Stream> stream = Stream::adopt(std::move(socket));
-    if (stream) spawn_local(http::serve(server, TcpStream(std::move(*stream)))).detach();
+    if (stream) spawn_local(http::serve(site.server, TcpStream(std::move(*stream)))).detach();
 }
 
-Co<void> hand_over(ShardId to, std::vector<Server*>& servers, UniqueFd socket) {
-    auto call = submit_to(to, [&servers, to, socket = std::move(socket)]() mutable {
-        if (servers[to]) take_over(*servers[to], std::move(socket));
-    });
+Co<void> hand_over(ShardId to, Site& site, UniqueFd socket) {
+    auto call =
+        submit_to(to, [&site, socket = std::move(socket)]() mutable { take_over(site, std::move(socket)); });
     static_cast<void>(co_await call);
 }
 
 // All connections, dealt out to the shards in turn.
-Co<void> accept_for_all(std::vector<Server*>& servers, TcpListener& listener) {
-    for (ShardId next = 0;; next = (next + 1) % servers.size()) {
+Co<void> accept_for_all(Sites& sites, TcpListener& listener) {
+    for (ShardId next = 0;; next = (next + 1) % sites.size()) {
         Result<UniqueFd> accepted = co_await listener.accept_descriptor();
         if (!accepted) throw std::system_error(accepted.error());
-        spawn_local(hand_over(next, servers, std::move(*accepted))).detach();
+        spawn_local(hand_over(next, sites[next], std::move(*accepted))).detach();
     }
 }
 
 // Takes connections until the pool is to stop.
-Co<void> accept_until_stopped(Shard& shard, std::vector<Server*>& servers, Settings& settings) {
+Co<void> accept_until_stopped(Shard& shard, Sites& sites, Settings& settings) {
     bool accepts = !settings.hands_over || shard.id() == 0;
     std::optional<TcpListener> listener;
     if (shard.id() == 0) {
@@ -95,51 +97,49 @@ Co<void> accept_until_stopped(Shard& shard, std::vector<Server*>& servers, Setti
     if (!accepts) {
         co_await shard.stop_requested();
     } else if (settings.hands_over) {
-        co_await select(accept_for_all(servers, *listener), shard.stop_requested());
+        co_await select(accept_for_all(sites, *listener), shard.stop_requested());
     } else {
-        co_await select(accept_own(*servers[shard.id()], *listener), shard.stop_requested());
+        co_await select(accept_own(sites[shard.id()].server, *listener), shard.stop_requested());
     }
 }
 
-// The root of a shard. `servers` has a place for each shard's, which that shard alone touches.
-Co<Account> run(Shard& shard, std::vector<Server*>& servers, Settings& settings) {
-    Server server;
-    servers[shard.id()] = &server;
+// The root of a shard.
+Co<void> run(Shard& shard, Sites& sites, Settings& settings) {
+    Site& site = sites[shard.id()];
+    Server& server = site.server;
     auto tick = [&server, &settings]() -> std::optional<Duration> {
         for (Connection* connection : server.connections) connection->tick();
         return settings.idle_max / http::idle_ticks_max;
     };
     auto ticking = do_repeatedly(tick);
-    co_await accept_until_stopped(shard, servers, settings);
+    co_await accept_until_stopped(shard, sites, settings);
     co_await shard.everyone();  // nobody hands anything over any more
-    servers[shard.id()] = nullptr;
+    site.takes_connections = false;
     for (Connection* connection : server.connections) connection->wind_up();
     static_cast<void>(co_await timeout(http::stop_max, http::all_gone(server)));
-    for (Connection* connection : server.connections) server.answers_given += connection->answers_given();
     ticking.cancel();
     co_await ticking;
-    co_return Account{server.accepted, server.answers_given};
 }
 
 int serve(unsigned shards, std::chrono::microseconds spin, Settings settings) {
-    std::vector<Server*> servers(shards);
+    Sites sites(shards);
     auto executor = LocalExecutorBuilder().receive_buffers(1024, 4096).spin_before_park(spin);
     PoolPlacement placement = PoolPlacement::MaxSpread{shards};
     if (shards > allowed_cpus().size()) placement = PoolPlacement::Unbound{shards};
     auto pool =
         LocalExecutorPoolBuilder(placement).name("http").executor(executor).stop_on_signals().on_all_shards(
-            [&](Shard& shard) { return run(shard, servers, settings); });
+            [&](Shard& shard) { return run(shard, sites, settings); });
     if (!pool) {
         std::fprintf(stderr, "sharded_http: %s\n", pool.error().text.c_str());
         return 1;
     }
     std::printf("%s", pool->explain().c_str());
-    auto accounts = pool->join_all();
-    for (ShardId id = 0; id < accounts.size(); ++id) {
-        auto account = accounts[id].value_or(Account{});
+    pool->join_all();
+    for (ShardId id = 0; id < shards; ++id) {
+        const Server& server = sites[id].server;
         std::printf("sharded_http: shard %u gave %llu answers on %llu connections\n", id,
-                    static_cast<unsigned long long>(account.answers),
-                    static_cast<unsigned long long>(account.connections));
+                    static_cast<unsigned long long>(server.answers_given),
+                    static_cast<unsigned long long>(server.accepted));
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 //     sharded_kv --port 0 --shards 2     # the kernel picks a free port
 //     sharded_kv --cpu 0-3 --spin-us 50  # shards on these CPUs; each spins for 50 us before it sleeps
 //     sharded_kv --maxmemory 100000000   # refuses to grow beyond 100 MB, an equal part of it for each shard
+//     sharded_kv --trace kv.json         # what shard 0 did; shard 1: kv-2.json, and so on
 //     redis-cli set greeting hello
 //     redis-benchmark -q -t get,set -P 16
 //
@@ -142,11 +143,14 @@ int main(int argc, char** argv) {
                              {"--port N", "--shards N", "--cpu LIST", "--maxmemory BYTES", "--spin-us N"});
     const Wishes wishes = read_wishes(options);
     kv::Services services(wishes.shards);  // outlive the pool
-    auto builder = LocalExecutorBuilder().receive_buffers(256, 16 << 10).spin_before_park(wishes.spin);
+    auto builder_of = [&wishes, &options](ShardId) {
+        auto builder = LocalExecutorBuilder().receive_buffers(256, 16 << 10).spin_before_park(wishes.spin);
+        return options.apply(builder);
+    };
     auto pool =
         LocalExecutorPoolBuilder(placement_of(wishes))
             .name("kv")
-            .executor(builder)
+            .executors(builder_of)
             .stop_on_signals()
             .on_all_shards([&wishes, &services](Shard& shard) { return run(shard, wishes, services); });
     if (!pool) {

@@ -183,7 +183,8 @@ void draw(const std::string& path, const Outcome& even, const Outcome& skewed) {
 
 int main(int argc, char** argv) {
     example::Options options(argc, argv, "the same jobs on three schedulers",
-                             {"--workers N", "--jobs N", "--cost-us N", "--seconds S", "--svg FILE"});
+                             {"--workers N", "--jobs N", "--cost-us N", "--seconds S", "--svg FILE"},
+                             example::Tracing::none);
     Plan plan = make_plan(options);
     Outcome even{compare_closed(plan, false), {}}, skewed{compare_closed(plan, true), {}};
     double most = std::ranges::max(even.closed, {}, &Run::jobs_per_second).jobs_per_second();

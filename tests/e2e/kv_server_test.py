@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import example
 import resp_script
+import trace_format
 from example import LIMIT_S, Server, converse, wanted
 from resp_script import PING, array
 
@@ -225,6 +227,29 @@ class Stop(unittest.TestCase):
         self.assertIn(f"port {port}: ", ran.stderr)
         for words in (["--shards", "0"], ["--port", "65536"], ["--maxmemory", "1G"], ["--cpu", "x"]):
             self.assertEqual(example.run("sharded_kv", *words).returncode, 2)
+
+
+class Traces(unittest.TestCase):
+    def test_each_shard_writes_its_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder, "kv.json")
+            with started("--shards", 2, "--trace", first) as server:
+                with server.connect() as connection:
+                    keys = [b"%d" % i for i in range(100)]
+                    converse(connection, b"".join(array(b"SET", key, b"v") for key in keys))
+                said = server.stop()
+            for i, file in enumerate((first, Path(folder, "kv-2.json"))):
+                self.assertRegex(said, rf"{file.name}: \d+ events")
+                events = trace_format.check(file.read_text(encoding="utf-8"))
+                names = {event["args"]["name"] for event in events["M"]}
+                self.assertIn(f"executor kv-{i}", names)
+                self.assertLessEqual({"poll", "park"}, {event["name"] for event in events["X"]})
+                self.assertIn("spawn task", {re.sub(r" \d+$", "", event["name"]) for event in events["i"]})
+
+    def test_who_has_no_executor_of_its_own_does_not_offer_one(self):
+        for name in ("placement", "three_schedulers"):
+            ran = example.run(name, "--trace", "trace.json")
+            self.assertEqual((ran.returncode, "there is no --trace" in ran.stderr), (2, True), ran.stderr)
 
 
 if __name__ == "__main__":

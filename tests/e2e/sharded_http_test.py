@@ -1,7 +1,9 @@
 """sharded_http, asked by curl and wrk in both ways of spreading connections; the bytes are checked."""
 
 import re
+import signal
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -53,6 +55,28 @@ class ShardedHttp(unittest.TestCase):
                     self.assertEqual(answers(read_all(connection)), [(200, PLAINTEXT)] * 50)
                     connection.close()
                 self.assertEqual(sum(given for given, _ in accounts(said)), 16 * 51)
+
+    def begun_request(self, server):
+        """A connection that has had an answer and will never have another."""
+        connection = server.connect()
+        connection.sendall(GET + GET[:10])
+        self.assertTrue(connection.recv(1000).endswith(PLAINTEXT))
+        return connection
+
+    def test_a_request_that_never_ends_does_not_hold_up_the_stop(self):
+        for way in WAYS:
+            with self.subTest(way=way), Server("sharded_http", "--shards", 2, *way) as server, \
+                    self.begun_request(server), self.begun_request(server):
+                self.assertEqual(sum(given for given, _ in accounts(server.stop(limit_s=8.0))), 2)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        for way in WAYS:
+            with self.subTest(way=way), Server("sharded_http", "--shards", 2, *way) as server, \
+                    self.begun_request(server), self.begun_request(server), server.connect() as idle:
+                server.process.send_signal(signal.SIGINT)
+                self.assertEqual(read_all(idle), b"")  # so the signal has arrived
+                time.sleep(0.3)  # sooner, it would count as the same
+                self.assertEqual(sum(given for given, _ in accounts(server.stop(limit_s=2.0))), 2)
 
     def test_more_shards_than_cpus_are_refused_in_words(self):
         done = run("sharded_http", "--shards", 4096)

@@ -159,7 +159,8 @@ TEST_CASE("R48: an end that outlives its executor is still an end") {
 namespace {
 
 // One side goes on with its part of a traffic while the other, the victim, dies at the `fatal`-th point that
-// the survivor passes.
+// the survivor passes. They send and receive items one by one, or many at a time.
+template <bool many>
 class LastWords {
 public:
     LastWords(bool sender_dies, int fatal) : sender_dies_(sender_dies), fatal_(fatal) {}
@@ -186,17 +187,39 @@ public:
     }
 
 private:
+    using Send = std::conditional_t<many, SharedSendMany<Numbered>, SharedSend<Numbered>>;
+    using Recv = std::conditional_t<many, SharedRecvMany<Numbered>, SharedRecv<Numbered>>;
+
+    Numbered numbered() { return {0, Census::Member(census_)}; }
+    Send start_send() {
+        if constexpr (many) {
+            items_.clear();
+            for (int i = 0; i < 3; ++i) items_.push_back(numbered());
+            return line_.sender->send_many(items_);
+        } else {
+            return line_.sender->send(numbered());
+        }
+    }
+    Recv start_recv() {
+        if constexpr (many) {
+            received_.clear();
+            return line_.receiver->recv_many(received_, 2);
+        } else {
+            return line_.receiver->recv();
+        }
+    }
+
     void poll_send() {
         if (!line_.sender) return;
         survivor_acts_ = !sender_dies_;
-        if (!send_) send_.emplace(line_.sender->send(Numbered{0, Census::Member(census_)}));
+        if (!send_) send_.emplace(start_send());
         if (send_->poll()) send_.reset();
         survivor_acts_ = false;
     }
     void poll_recv() {
         if (!line_.receiver) return;
         survivor_acts_ = sender_dies_;
-        if (!recv_) recv_.emplace(line_.receiver->recv());
+        if (!recv_) recv_.emplace(start_recv());
         if (recv_->poll()) recv_.reset();
         survivor_acts_ = false;
     }
@@ -208,6 +231,7 @@ private:
             line_.sender.reset();
         } else {
             recv_.reset();
+            received_.clear();
             line_.receiver.reset();
         }
     }
@@ -216,6 +240,7 @@ private:
         if (sender_dies_) {
             if (recv_ && !recv_->poll()) FAIL("the receiver hangs");
             recv_.reset();
+            received_.clear();
             for (bool over = false; !over;) {  // what came before its end is received
                 Wait last(line_.receiver->recv());
                 REQUIRE(last.poll());
@@ -224,13 +249,27 @@ private:
         } else {
             if (send_ && !send_->poll()) FAIL("the sender hangs");
             send_.reset();
+            check_that_sends_are_refused();
+            items_.clear();
             CHECK(census_.alive() == 0);  // at once, though the sender lives
         }
         line_.sender.reset();
         recv_.reset();
         line_.receiver.reset();
+        items_.clear();
+        received_.clear();
         CHECK(census_.alive() == 0);
         CHECK(census_.faults == 0);
+    }
+
+    void check_that_sends_are_refused() {
+        Wait late(start_send());
+        REQUIRE(late.poll());
+        if constexpr (many) {
+            CHECK(*late.output == 0);
+        } else {
+            CHECK_FALSE(late.output->has_value());
+        }
     }
 
     bool sender_dies_;
@@ -240,16 +279,19 @@ private:
     bool killed_ = false;
     Census census_;
     Line<Numbered> line_{2};
-    std::optional<Wait<SharedSend<Numbered>>> send_;
-    std::optional<Wait<SharedRecv<Numbered>>> recv_;
+    std::vector<Numbered> items_;     // to be sent, if many
+    std::vector<Numbered> received_;  // if many
+    std::optional<Wait<Send>> send_;
+    std::optional<Wait<Recv>> recv_;
 };
 
 }  // namespace
 
-TEST_CASE("R48: a peer may die at each step of the other one") {
+TEST_CASE_TEMPLATE("R48: a peer may die at each step of the other one", Words, LastWords<false>,
+                   LastWords<true>) {
     for (bool sender_dies : {false, true}) {
         int fatal = 1;
-        while (LastWords(sender_dies, fatal).run()) ++fatal;
+        while (Words(sender_dies, fatal).run()) ++fatal;
         MESSAGE(std::string(sender_dies ? "the sender: " : "the receiver: ") << fatal - 1 << " steps");
         CHECK(fatal > 30);
     }

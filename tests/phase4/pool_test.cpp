@@ -146,6 +146,24 @@ TEST_CASE("R4: a shard that cannot start undoes the others, and the error names 
     CHECK(child.exited_well());
 }
 
+TEST_CASE("R4: an exception while the shards are made reaches who starts them, and none runs") {
+    bool ran = false;
+    auto root = [&](Shard&) -> Co<void> {
+        ran = true;
+        co_return;
+    };
+    for (int round = 0; round < 20; ++round) {
+        auto builder_of = [round](ShardId id) {
+            if (id == 1 && round % 2 == 0) throw std::runtime_error("no builder");
+            if (id == 1) throw std::system_error(std::make_error_code(std::errc::io_error));
+            return LocalExecutorBuilder();
+        };
+        auto builder = LocalExecutorPoolBuilder(PoolPlacement::Unbound{2}).executors(builder_of);
+        CHECK_THROWS_AS(static_cast<void>(builder.on_all_shards(root)), std::runtime_error);  // both are
+    }
+    CHECK_FALSE(ran);
+}
+
 TEST_CASE("a CPU that may not be used refuses the pool") {
     auto pool = LocalExecutorPoolBuilder(PoolPlacement::Custom{{CpuSet({9999})}}).on_all_shards([](Shard&) {
         return never();

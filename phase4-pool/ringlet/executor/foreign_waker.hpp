@@ -43,8 +43,8 @@ private:
 
 // A task, as its foreign wakers share it. The reference to the task never leaves the owner's thread, since
 // the counts of tasks are not atomic: what other threads count is the references to this, and the last one
-// sends it home to be freed.
-class ForeignTask final : public WakeMessage, public ListNode {
+// sends it home to be freed. HomeObject (pool/foreign_ptr.hpp) is such a thing with an object of its own.
+class ForeignTask : public WakeMessage, public ListNode {
 public:
     ForeignTask(Unparker home, const Waker& waker) : home_(std::move(home)) { remember(waker); }
 
@@ -56,7 +56,7 @@ public:
     void release() noexcept override;
 
     // The executor ends: owner thread only.
-    void close() noexcept {
+    virtual void close() noexcept {
         unlink();
         forget();
     }

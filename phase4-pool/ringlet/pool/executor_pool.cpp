@@ -53,9 +53,17 @@ struct Decision {
         if (!std::exchange(is_made, true)) made.set_value(all_stand);
     }
 };
+// If the start fails half way. The threads are joined here, before anybody tells the shards of the end: an
+// address that is still being made must not be read.
 struct DecideNo {
     Decision& decision;
-    ~DecideNo() { decision.make(false); }
+    std::vector<std::thread>& threads;
+    ~DecideNo() {
+        if (decision.is_made) return;
+        decision.make(false);
+        for (std::thread& thread : threads) thread.join();
+        threads.clear();
+    }
 };
 
 // The executor of a shard whose thread this is, with all that the pool gives it.
@@ -136,14 +144,14 @@ std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(const std
     std::vector<std::future<Started>> starts;
     std::optional<StartError> error;
     PoolThreads threads(pool, {});
-    // Dies before the threads, which are joined then: they must not wait for a decision that nobody makes.
-    DecideNo unless_decided{decision};
+    DecideNo unless_decided{decision, threads.threads_};
     for (ShardId id = 0; id < pool->size() && !error; ++id) {
+        LocalExecutorBuilder builder = builder_of(*pool, id);
         std::promise<Started> made;
         starts.push_back(made.get_future());
         try {
             threads.threads_.emplace_back(
-                [builder = builder_of(*pool, id), name = name_of(id), pool, id, body = std::move(bodies[id]),
+                [builder = std::move(builder), name = name_of(id), pool, id, body = std::move(bodies[id]),
                  signals = std::exchange(signals, UniqueFd()), made = std::move(made), all_stand]() mutable {
                     pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
                     run_shard(builder, *pool, id, body, std::move(signals), std::move(made), all_stand);
