@@ -105,7 +105,7 @@ class Programs:
         targets = json.loads((build / "meson-info/intro-targets.json").read_text(encoding="utf-8"))
         return {target["name"]: Path(target["filename"][0]) for target in targets
                 if target["subproject"] == self.phase and target["type"] == "executable"
-                and re.search("/tests/bench/|/examples/", target["target_sources"][0]["sources"][0])}
+                and re.search("/tests/bench/|/examples/", " ".join(target["target_sources"][0]["sources"]))}
 
     def make_blocks(self):
         """A file for the cached reads, in the page cache. Ours find it by the environment."""

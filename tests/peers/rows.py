@@ -7,7 +7,7 @@ short: judge by ratios within one run.
 from dataclasses import dataclass, field
 
 OURS, FLOOR, TOKIO, ASYNC_EXECUTOR, RAW_RING = "ours", "floor", "tokio", "async-executor", "raw ring"
-FIO, REDIS, NOBODY = "fio", "redis-server", ""
+FIO, REDIS, SLEEPING, NOBODY = "fio", "redis-server", "ours, sleeping", ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,11 @@ B8 = Row("B8", "TCP echo round trip", (
                         ("two_cores", "two cores, blocking"))
 ), phase=2)
 
+B8B = Row("B8b", "TCP echo round trip, two cores that spin", (
+    google("phase3_echo", {"echo_two_cores_spinning/real_time": "two_cores_spinning"}, two_cores=True),
+    Program(FLOOR, f"{{floor}}/floor_echo two-spinning {TWO_CORES}", two_cores=True),
+), (Case("two_cores_spinning", "two cores, spinning", "us", (Bar(FLOOR, 1.5, "1.5 floors"),)),), phase=3)
+
 # The floor submits each read at once, as fio does. Where fio is the slower of the two, its IOPS are the measure.
 B10 = Row("B10", "4 KiB direct reads at random places", tuple(
     program for depth in (1, 32) for program in (
@@ -234,6 +239,15 @@ B9 = Row("B9", "HTTP, server CPU a request", HTTP_SERVERS, tuple(
         "/json, 1 connection", "/json, 100 connections", "/json, 500 connections", "/plaintext, 100 connections",
         "/plaintext, 50 connections, pipeline 16"))
 ), phase=2, loads=HTTP_LOADS)
+
+B9B = Row("B9b", "HTTP, 1 connection, spinning before each sleep", tuple(
+    Server(who, f"{command}{option}")
+    for who, option in ((OURS, " --spin-us 200"), (SLEEPING, ""))
+    for command in ("{bench}/http_server --port 0 --cpu {cpu}", "{bench}/sharded_http --port 0 --shards 1")
+), (
+    Case("json_1.rate", "/json, requests a second", "k/s", (Bar(SLEEPING, 2, "twice sleeping's"),), more_is_better=True),
+    Case("json_1", "CPU a request", "us", (Bar(SLEEPING, 1, "sleeping's"),)),
+), phase=3, loads=HTTP_LOADS[:1])
 
 BOTH_CPUS = "--cpu {cpu} --other-cpu {other_cpu}"
 
@@ -322,4 +336,4 @@ B15 = Row("B15", "idle connections; a local channel", (
     Case("channel", "local channel, a round trip", "ns", (Bar(ASYNC_EXECUTOR, 1 / 10, "1/10 of async-executor"),)),
 ), phase=4)
 
-ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B9, B10, B10B, B11, B12, B14, B15)}
+ROWS = {row.name: row for row in (B1, B2, B3, B4, B6, B7, B8, B8B, B9, B9B, B10, B10B, B11, B12, B14, B15)}

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import measure
-from rows import FLOOR, OURS, REDIS, TOKIO, Server
+from rows import FLOOR, OURS, REDIS, SLEEPING, TOKIO, Server
 
 PIPELINE_SCRIPT = Path(__file__).with_name("pipeline.lua")
 PORT = re.compile(r'listen\w*(?: on \S*|"):(\d{2,5})\b')
@@ -84,7 +84,7 @@ def measure_once(server, asked, seconds, cpu):
 
 def order(servers, round_number, repeat):
     """Who is measured in this round: ours and what it is held against always, in turn first; peers `repeat` times."""
-    pair = [server for server in servers if server.who in (OURS, FLOOR, REDIS)]
+    pair = [server for server in servers if server.who in (OURS, FLOOR, REDIS, SLEEPING)]
     if round_number % 2:
         pair.reverse()
     return pair + [server for server in servers if server not in pair and round_number < repeat]

@@ -40,7 +40,7 @@ inline Cast make_cast(Scene& scene) {
 }
 
 inline Co<void> plays_here(Scene& scene) {
-    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(0, 2));
+    co_await plays(scene, all_kinds, &start_in_a_queue, scene.chance.between(1, 2));
 }
 
 inline std::vector<Co<void>> tasks_of(Scene& scene, Cast& cast, ShardId self) {

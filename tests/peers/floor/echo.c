@@ -3,6 +3,7 @@
 //   floor_echo same      [--count N]    server and client as states behind one ring
 //   floor_echo two       [--count N] [--server-cpu N] [--client-cpu N]    two threads, blocking sockets
 //   floor_echo two-rings [--count N] [--server-cpu N] [--client-cpu N]    two threads, a ring each
+//   floor_echo two-spinning [--count N] [--server-cpu N] [--client-cpu N]    two threads that never sleep
 //
 // For two threads the least is no ring at all: blocking calls take 12 us where a bare ring on each side
 // takes 13.5 to 14. The second figure is printed as "raw ring": no runtime on io_uring gets below it.
@@ -11,6 +12,7 @@
 #include "two_threads.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -132,6 +134,29 @@ static void ask_blocking(struct Side* side, struct Trips* trips) {
     }
 }
 
+// The bytes that came, without having slept.
+static ssize_t spin_for_message(struct Side* side) {
+    ssize_t received;
+    do {
+        received = recv(side->socket, side->buffer, MESSAGE_BYTES, MSG_DONTWAIT);
+    } while (received < 0 && errno == EAGAIN);
+    return received;
+}
+
+static void answer_spinning(struct Side* side) {
+    while (spin_for_message(side) == MESSAGE_BYTES) {
+        check(send(side->socket, side->buffer, MESSAGE_BYTES, 0) == MESSAGE_BYTES, "send");
+    }
+}
+
+static void ask_spinning(struct Side* side, struct Trips* trips) {
+    for (uint64_t trip = 0; trip < trips->total; ++trip) {
+        begin_trip(trips, trip);
+        check(send(side->socket, side->buffer, MESSAGE_BYTES, 0) == MESSAGE_BYTES, "send");
+        check(spin_for_message(side) == MESSAGE_BYTES, "recv");
+    }
+}
+
 static void answer_on_ring(struct Side* side) {
     struct io_uring ring;
     make_ring(&ring, 8);
@@ -162,17 +187,31 @@ static void* run_server(void* argument) {
     return NULL;
 }
 
-static void measure_two_threads(uint64_t count, uint64_t server_cpu, uint64_t client_cpu, int on_rings) {
-    struct Thread server = {.cpu = server_cpu, .answer = on_rings ? answer_on_ring : answer_blocking};
+// How two threads wait for each other.
+struct Way {
+    const char* subcommand;
+    const char* who;
+    const char* name;  // on two cores
+    void (*answer)(struct Side* side);
+    void (*ask)(struct Side* side, struct Trips* trips);
+};
+
+static const struct Way ways[] = {
+    {"two", "floor", "two_cores", answer_blocking, ask_blocking},
+    {"two-rings", "raw ring", "two_cores", answer_on_ring, ask_on_ring},
+    {"two-spinning", "floor", "two_cores_spinning", answer_spinning, ask_spinning},
+};
+
+static void measure_two_threads(const struct Way* way, uint64_t count, uint64_t server_cpu, uint64_t client_cpu) {
+    struct Thread server = {.cpu = server_cpu, .answer = way->answer};
     struct Side client = {.buffer = "a message"};
     connect_pair(&server.side, &client);
     pthread_t thread;
     check(pthread_create(&thread, NULL, run_server, &server) == 0, "pthread_create");
     pin_to(client_cpu);
     struct Trips trips = make_trips(count);
-    (on_rings ? ask_on_ring : ask_blocking)(&client, &trips);
-    report_trips(&trips, on_rings ? "raw ring" : "floor",
-                 server_cpu == client_cpu ? "two_executors_one_core" : "two_cores");
+    way->ask(&client, &trips);
+    report_trips(&trips, way->who, server_cpu == client_cpu ? "two_executors_one_core" : way->name);
     shutdown(client.socket, SHUT_RDWR);
     pthread_join(thread, NULL);
 }
@@ -183,12 +222,14 @@ int main(int argc, char** argv) {
     const uint64_t client_cpu = argument(argc, argv, "--client-cpu", 1);
     if (subcommand_is(argc, argv, "same")) {
         measure_same_ring(count);
-    } else if (subcommand_is(argc, argv, "two")) {
-        measure_two_threads(count, server_cpu, client_cpu, 0);
-    } else if (subcommand_is(argc, argv, "two-rings")) {
-        measure_two_threads(count, server_cpu, client_cpu, 1);
-    } else {
-        check(0, "a known subcommand");
+        return 0;
     }
-    return 0;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; ++i) {
+        if (subcommand_is(argc, argv, ways[i].subcommand)) {
+            measure_two_threads(&ways[i], count, server_cpu, client_cpu);
+            return 0;
+        }
+    }
+    check(0, "a known subcommand");
+    return 1;
 }
