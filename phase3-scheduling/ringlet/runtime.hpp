@@ -41,7 +41,7 @@ public:
     LocalExecutorBuilder& name(std::string name);
     LocalExecutorBuilder& placement(Placement placement);
 
-    // Submission entries of the ring, a power of two; 128 if not set.
+    // Submission entries of the ring, a power of two up to 32,768; 128 if not set.
     LocalExecutorBuilder& ring_depth(unsigned entries);
     // Buffers that the kernel fills when data arrives on a stream, 256 of 8 KiB if not set. All streams of
     // the executor share them; `count` is a power of two.

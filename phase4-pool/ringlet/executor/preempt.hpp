@@ -6,9 +6,8 @@
 
 namespace ringlet {
 
-// True when the running task has had its slice, or when something urgent has arrived. Loads three words
-// of the latency ring and one that other threads write; no system call, no clock. False outside of an
-// executor.
+// True when the running task has had its slice, or when something urgent has arrived. Loads a few words that
+// the kernel or another thread writes; no system call, no clock. False outside of an executor.
 inline bool need_preempt() noexcept {
     const LocalExecutor* executor = current_executor();
     return executor && executor->preempt_words().is_set();
