@@ -73,4 +73,14 @@ inline void run_two_executors(benchmark::State& state, LocalExecutorBuilder serv
     server->join();
 }
 
+// Each end on a core of its own; `on` makes the builder for a CPU.
+template <class On>
+void run_on_two_cores(benchmark::State& state, On on) {
+    if (allowed_cpus().size() < 2) {
+        state.SkipWithError("this process may use one CPU only");
+        return;
+    }
+    run_two_executors(state, on(allowed_cpus().front()), on(allowed_cpus().back()));
+}
+
 }  // namespace echo

@@ -26,13 +26,7 @@ void echo_two_executors_one_core(benchmark::State& state) {
 }
 BENCHMARK(echo_two_executors_one_core)->UseRealTime();
 
-void echo_two_cores(benchmark::State& state) {
-    if (allowed_cpus().size() < 2) {
-        state.SkipWithError("this process may use one CPU only");
-        return;
-    }
-    run_two_executors(state, on(allowed_cpus().front()), on(allowed_cpus().back()));
-}
+void echo_two_cores(benchmark::State& state) { run_on_two_cores(state, on); }
 BENCHMARK(echo_two_cores)->UseRealTime();
 
 }  // namespace
