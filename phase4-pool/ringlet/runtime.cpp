@@ -47,7 +47,7 @@ LocalExecutorBuilder& LocalExecutorBuilder::io_memory(std::size_t bytes) {
 }
 
 LocalExecutorBuilder& LocalExecutorBuilder::slice(Duration slice) {
-    slice_ = slice;
+    slice_ = std::min(slice, LocalExecutor::slice_max);
     return *this;
 }
 
@@ -67,7 +67,7 @@ LocalExecutorBuilder& LocalExecutorBuilder::histograms(bool wanted) {
 }
 
 LocalExecutorBuilder& LocalExecutorBuilder::detect_stalls(Duration limit) {
-    stall_limit_ = limit;
+    stall_limit_ = std::min(limit, LocalExecutor::slice_max);
     return *this;
 }
 
@@ -94,24 +94,30 @@ std::expected<ExecutorThread, StartError> LocalExecutorBuilder::start_thread(
     std::promise<Started> started;
     std::future<Started> outcome = started.get_future();
     auto error = std::make_shared<std::exception_ptr>();
-    std::thread thread(
-        [builder = *this, body = std::move(body), started = std::move(started), error]() mutable {
-            pthread_setname_np(pthread_self(), builder.name_.substr(0, 15).c_str());
-            std::expected<std::unique_ptr<LocalExecutor>, StartError> executor;
-            try {
-                Placement::unbind_this_thread();
-                executor = builder.make();
-            } catch (...) {
-                return started.set_exception(std::current_exception());
-            }
-            if (!executor) return started.set_value(std::unexpected(executor.error()));
-            started.set_value({});
-            try {
-                body(**executor);
-            } catch (...) {
-                *error = std::current_exception();
-            }
-        });
+    std::thread thread;
+    try {
+        thread = std::thread(
+            [builder = *this, body = std::move(body), started = std::move(started), error]() mutable {
+                pthread_setname_np(pthread_self(), builder.name_.substr(0, 15).c_str());
+                std::expected<std::unique_ptr<LocalExecutor>, StartError> executor;
+                try {
+                    Placement::unbind_this_thread();
+                    executor = builder.make();
+                } catch (...) {
+                    return started.set_exception(std::current_exception());
+                }
+                if (!executor) return started.set_value(std::unexpected(std::move(executor.error())));
+                started.set_value({});
+                try {
+                    body(**executor);
+                } catch (...) {
+                    *error = std::current_exception();
+                }
+            });
+    } catch (const std::system_error& refused) {
+        return std::unexpected(
+            StartError{refused.code(), "cannot start a thread: " + refused.code().message()});
+    }
     outcome.wait();
     ExecutorThread running(std::move(thread), std::move(error));  // joins what has not started
     if (Started result = outcome.get(); !result) return std::unexpected(result.error());

@@ -157,6 +157,20 @@ TEST_CASE("an executor that cannot start is an error, and its root is dropped un
     CHECK(drops == 1);
 }
 
+TEST_CASE("a thread that the system refuses is an error") {
+    ChildEnd child = run_in_child([] {
+        rlimit one_task{1, 1};  // which does not bind root
+        setrlimit(RLIMIT_NPROC, &one_task);
+        if (geteuid() == 0 && setuid(65534) != 0) _exit(2);
+        auto thread = LocalExecutorBuilder().spawn([]() -> Co<void> { co_return; });
+        if (thread) _exit(3);
+        std::fputs(thread.error().text.c_str(), stderr);
+        if (thread.error().code != std::errc::resource_unavailable_try_again) _exit(4);
+    });
+    CHECK(child.exited_well());
+    CHECK(child.says("cannot start a thread: "));
+}
+
 TEST_CASE("every thread enters its own executor") {
     Gate gate;
     std::atomic<LocalExecutor*> theirs = nullptr;
