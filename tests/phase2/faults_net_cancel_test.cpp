@@ -1,4 +1,4 @@
-// RELIABILITY rows 23, 25 and 26 for sockets: cancellations that lose their race, timeouts that win theirs,
+// RELIABILITY rows 23 to 26 for sockets: cancellations that lose their race, timeouts that win theirs,
 // and closing while operations are in flight.
 #include "kernel_spy.hpp"
 #include "net_support.hpp"
@@ -94,6 +94,28 @@ TEST_CASE("R23: accepts dropped at any moment of a connection's arrival leak not
         CHECK(accepted > 30);
         CHECK(spy.completed(IORING_OP_ACCEPT, -ECANCELED) > 10);
         CHECK(open_descriptors() == before);
+    });
+}
+
+TEST_CASE("R24: a cancel request that has missed an operation under way is sent again") {
+    run_io([]() -> Co<void> {
+        auto [ours, peer] = raw_pair();
+        SharedFd socket(std::move(ours));
+        spy.cancels_to_miss = 3;
+        auto received = co_await receive_from(socket, 10).timeout(1ms);
+        CHECK(spy.cancels_to_miss == 0);
+        CHECK(spy.completed(IORING_OP_ASYNC_CANCEL, -ENOENT) == 3);
+        CHECK(failed_with(received.n, ETIMEDOUT));
+        spy.cancels_to_miss = 3;
+        {
+            auto dropped = receive_from(socket, 10);
+            bool ready = co_await poll_once(dropped);
+            CHECK(!ready);
+            co_await round_trip();
+        }
+        co_await all_ended();
+        CHECK(spy.cancels_to_miss == 0);
+        CHECK(Reactor::current().stats().missed_cancels == 6);
     });
 }
 

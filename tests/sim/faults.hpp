@@ -23,6 +23,7 @@ enum class Fault : unsigned {
     no_buffer,        // ENOBUFS although there are buffers
     multishot_ended,  // an operation that was to go on ends with its result
     cancel_lost,      // the target completes before its cancellation
+    cancel_missed,    // the target goes on, and its cancellation says that there is none
     stale,            // a completion comes twice, the second time with a generation that is over
     overflowed,       // the completion queue was full
     full_disk,        // ENOSPC
@@ -31,9 +32,9 @@ enum class Fault : unsigned {
 };
 
 inline constexpr std::array<const char*, static_cast<std::size_t>(Fault::count)> fault_names{
-    "slow",        "interrupted", "woken",    "again",     "busy",      "took fewer",
-    "shortened",   "io error",    "reset",    "no descr",  "no buffer", "shot ended",
-    "cancel lost", "stale",       "overflow", "disk full", "refused"};
+    "slow",        "interrupted",   "woken", "again",    "busy",      "took fewer",
+    "shortened",   "io error",      "reset", "no descr", "no buffer", "shot ended",
+    "cancel lost", "cancel missed", "stale", "overflow", "disk full", "refused"};
 
 class Faults {
 public:

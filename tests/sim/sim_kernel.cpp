@@ -80,7 +80,8 @@ void SimKernel::teardown(io_uring& shared) {
     SimRing& ring = ring_of(shared);
     for (Operation& operation : operations_) {
         // A request whose end nobody waits for has done its work when it was taken.
-        bool is_awaited = operation.entry.user_data != ~0ULL;
+        bool is_awaited =
+            operation.entry.user_data != ~0ULL && operation.entry.opcode != IORING_OP_ASYNC_CANCEL;
         if (operation.active && operation.ring == &ring && is_awaited && !is_prompt()) {
             violated("operations end before their ring", "closed with one in flight; its opcode follows",
                      operation.entry.opcode);

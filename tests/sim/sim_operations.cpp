@@ -215,7 +215,7 @@ Attempt SimKernel::rename(const io_uring_sqe& entry) {
 
 Attempt SimKernel::cancel(SimRing& ring, std::uint64_t user_data) {
     Operation* target = find_operation(ring, user_data);
-    if (!target) return -ENOENT;
+    if (!target || faults.strikes(Fault::cancel_missed)) return -ENOENT;
     if (target->decided || (stuck_opcode != 0 && target->entry.opcode == stuck_opcode)) return -EALREADY;
     if (target->is_due && target->entry.opcode != IORING_OP_TIMEOUT && faults.strikes(Fault::cancel_lost)) {
         attempt(*target);

@@ -53,7 +53,11 @@ def words_of(event):
     if what == "submission" or what.startswith("in flight"):
         value = OPERATIONS.get(value, value)
     number = int(subject, 16)
-    generation_and_slot = "not awaited" if number == (1 << 64) - 1 else f"#{number >> 32}:{number & 0xffffffff}"
+    generation_and_slot = f"#{number >> 32}:{number & 0x7fffffff}"
+    if number == (1 << 64) - 1:
+        generation_and_slot = "not awaited"
+    elif number & 1 << 31:  # RingDriver::of_cancel
+        generation_and_slot = "of the cancellation of " + generation_and_slot
     if what == "completion" or what == "submission" or what.startswith("in flight"):
         return f"{what} {generation_and_slot} {value}"
     return what
@@ -163,6 +167,7 @@ def self_test():
     events = events_of(text)
     assert events[1] == (2000, 1, "completion", "ff", -5)
     assert words_of(events[1]) == "completion #0:255 -5"
+    assert words_of((0, 0, "completion", "180000002", -2)) == "completion of the cancellation of #1:2 -2"
     drawn = timeline(events, "a < b")
     assert drawn.count("#c8ccd0") == 1 and drawn.count("#ffb3b3") == 1 and "a &lt; b" in drawn
     assert SUMMARY.findall("12 seeds, 7 a second; a seed: 2.5 tasks, 30 steps, 4 completions\n") == [("12", "2.5", "30", "4")]

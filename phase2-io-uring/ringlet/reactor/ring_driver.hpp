@@ -16,14 +16,15 @@ namespace ringlet {
 
 // Counts since the ring was made. For tests, and for the curious.
 struct RingStats {
-    std::uint64_t enters = 0;         // calls to io_uring_enter
-    std::uint64_t submitted = 0;      // entries filled
-    std::uint64_t completions = 0;    // entries reaped
-    std::uint64_t stale = 0;          // reaped for an operation that is gone; stays 0
-    std::uint64_t overflows = 0;      // times the completion queue was found to have overflowed
-    std::uint64_t backlogged = 0;     // operations that found the submission queue full
-    std::uint64_t back_pressure = 0;  // enters refused with EAGAIN or EBUSY
-    std::uint64_t leaked = 0;         // operations the kernel had not given back when it was torn down
+    std::uint64_t enters = 0;          // calls to io_uring_enter
+    std::uint64_t submitted = 0;       // entries filled
+    std::uint64_t completions = 0;     // entries reaped
+    std::uint64_t stale = 0;           // reaped for an operation that is gone; stays 0
+    std::uint64_t overflows = 0;       // times the completion queue was found to have overflowed
+    std::uint64_t backlogged = 0;      // operations that found the submission queue full
+    std::uint64_t back_pressure = 0;   // enters refused with EAGAIN or EBUSY
+    std::uint64_t leaked = 0;          // operations the kernel had not given back when it was torn down
+    std::uint64_t missed_cancels = 0;  // cancel requests that found nothing, although no completion had come
 };
 
 class RingDriver {
@@ -72,6 +73,7 @@ private:
     void enter(bool wait, std::optional<Time> deadline) noexcept;
     unsigned reap() noexcept;
     void dispatch(const Completion& completion) noexcept;
+    void cancel_again_if_missed(Source& source, int result) noexcept;
     void check_memory_alive(const Source& source) noexcept;
     void cancel_all() noexcept;
     void leak() noexcept;
@@ -86,8 +88,8 @@ private:
     RingStats stats_;
 
     static constexpr std::uint32_t no_slot = ~0U;
-    // Of cancel requests, whose own completions say nothing that the target's does not.
-    static constexpr std::uint64_t ignored = ~0ULL;
+    // In the user data of cancel requests, beside their target's: no slot has so high a number.
+    static constexpr std::uint64_t of_cancel = 1ULL << 31;
 };
 
 }  // namespace ringlet

@@ -18,18 +18,19 @@ namespace ringlet {
 
 // Counts since the ring was made. For tests, and for the curious.
 struct RingStats {
-    std::uint64_t enters = 0;         // calls to io_uring_enter
-    std::uint64_t submitted = 0;      // entries filled
-    std::uint64_t completions = 0;    // entries reaped
-    std::uint64_t stale = 0;          // reaped for an operation that is gone; stays 0
-    std::uint64_t overflows = 0;      // times the completion queue was found to have overflowed
-    std::uint64_t backlogged = 0;     // operations that found the submission queue full
-    std::uint64_t back_pressure = 0;  // enters refused with EAGAIN or EBUSY
-    std::uint64_t leaked = 0;         // operations the kernel had not given back when it was torn down
-    std::uint64_t fixed = 0;          // entries filled that name registered memory
-    std::uint64_t unregistered = 0;   // times the kernel refused to register memory
-    std::uint64_t waits = 0;          // times the thread slept in it
-    Duration waited{};                // in all
+    std::uint64_t enters = 0;          // calls to io_uring_enter
+    std::uint64_t submitted = 0;       // entries filled
+    std::uint64_t completions = 0;     // entries reaped
+    std::uint64_t stale = 0;           // reaped for an operation that is gone; stays 0
+    std::uint64_t overflows = 0;       // times the completion queue was found to have overflowed
+    std::uint64_t backlogged = 0;      // operations that found the submission queue full
+    std::uint64_t back_pressure = 0;   // enters refused with EAGAIN or EBUSY
+    std::uint64_t leaked = 0;          // operations the kernel had not given back when it was torn down
+    std::uint64_t missed_cancels = 0;  // cancel requests that found nothing, although no completion had come
+    std::uint64_t fixed = 0;           // entries filled that name registered memory
+    std::uint64_t unregistered = 0;    // times the kernel refused to register memory
+    std::uint64_t waits = 0;           // times the thread slept in it
+    Duration waited{};                 // in all
 };
 
 class RingDriver {
@@ -105,6 +106,7 @@ private:
     void enter(bool wait, std::optional<Time> deadline) noexcept;
     unsigned reap() noexcept;
     void dispatch(const Completion& completion) noexcept;
+    void cancel_again_if_missed(Source& source, int result) noexcept;
     void note_submission(const Source& source, const io_uring_sqe& entry) noexcept;
     void note_completion(Slot& slot, const Completion& completion) noexcept;
     void check_memory_alive(const Source& source) noexcept;
@@ -126,8 +128,10 @@ private:
     std::unique_ptr<Histogram> latency_;
 
     static constexpr std::uint32_t no_slot = ~0U;
+    // In the user data of cancel requests, beside their target's: no slot has so high a number.
+    static constexpr std::uint64_t of_cancel = 1ULL << 31;
     static constexpr std::size_t own_max = 2;  // sources of the reactor itself, at a time
-    // Of cancel requests, whose own completions say nothing that the target's does not.
+    // Of requests whose completions mean nothing.
     static constexpr std::uint64_t ignored = ~0ULL;
 };
 

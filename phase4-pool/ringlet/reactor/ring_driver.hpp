@@ -18,18 +18,19 @@ namespace ringlet {
 
 // Counts since the ring was made. For tests, and for the curious.
 struct RingStats {
-    std::uint64_t enters = 0;         // calls to io_uring_enter
-    std::uint64_t submitted = 0;      // entries filled
-    std::uint64_t completions = 0;    // entries reaped
-    std::uint64_t stale = 0;          // reaped for an operation that is gone; stays 0
-    std::uint64_t overflows = 0;      // times the completion queue was found to have overflowed
-    std::uint64_t backlogged = 0;     // operations that found the submission queue full
-    std::uint64_t back_pressure = 0;  // enters refused with EAGAIN or EBUSY
-    std::uint64_t leaked = 0;         // operations the kernel had not given back when it was torn down
-    std::uint64_t fixed = 0;          // entries filled that name registered memory
-    std::uint64_t unregistered = 0;   // times the kernel refused to register memory
-    std::uint64_t waits = 0;          // times the thread slept in it
-    Duration waited{};                // in all
+    std::uint64_t enters = 0;          // calls to io_uring_enter
+    std::uint64_t submitted = 0;       // entries filled
+    std::uint64_t completions = 0;     // entries reaped
+    std::uint64_t stale = 0;           // reaped for an operation that is gone; stays 0
+    std::uint64_t overflows = 0;       // times the completion queue was found to have overflowed
+    std::uint64_t backlogged = 0;      // operations that found the submission queue full
+    std::uint64_t back_pressure = 0;   // enters refused with EAGAIN or EBUSY
+    std::uint64_t leaked = 0;          // operations the kernel had not given back when it was torn down
+    std::uint64_t missed_cancels = 0;  // cancel requests that found nothing, although no completion had come
+    std::uint64_t fixed = 0;           // entries filled that name registered memory
+    std::uint64_t unregistered = 0;    // times the kernel refused to register memory
+    std::uint64_t waits = 0;           // times the thread slept in it
+    Duration waited{};                 // in all
 };
 
 class RingDriver {
@@ -80,8 +81,7 @@ public:
     // The same, after a sleep until there is a completion, a signal, or `deadline` (nullopt: for ever).
     void wait(std::optional<Time> deadline) noexcept;
 
-    // The user data of completions that mean nothing: those of cancel requests, whose target tells all, and
-    // those that other executors send to end a sleep.
+    // The user data of completions that mean nothing, such as those that other executors send to end a sleep.
     static constexpr std::uint64_t ignored = ~0ULL;
 
     // Cancels all operations, waits for their ends, closes the ring. What has not ended at `give_up` is
@@ -109,6 +109,7 @@ private:
     void enter(bool wait, std::optional<Time> deadline) noexcept;
     unsigned reap() noexcept;
     void dispatch(const Completion& completion) noexcept;
+    void cancel_again_if_missed(Source& source, int result) noexcept;
     void note_submission(const Source& source, const io_uring_sqe& entry) noexcept;
     void note_completion(Slot& slot, const Completion& completion) noexcept;
     void check_memory_alive(const Source& source) noexcept;
@@ -130,6 +131,8 @@ private:
     std::unique_ptr<Histogram> latency_;
 
     static constexpr std::uint32_t no_slot = ~0U;
+    // In the user data of cancel requests, beside their target's: no slot has so high a number.
+    static constexpr std::uint64_t of_cancel = 1ULL << 31;
     static constexpr std::size_t own_max = 2;  // sources of the reactor itself, at a time
 };
 
