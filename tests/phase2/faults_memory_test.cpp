@@ -159,6 +159,28 @@ TEST_CASE("R56: an allocation fails while a stream is read into buffers of the g
     CHECK(fail_each(read_with_buffers) > 5);
 }
 
+TEST_CASE("R56: bytes for which there is neither buffer nor memory end the stream, after those before them") {
+    auto executor = make_io_executor();
+    auto [stream, peer] = half_raw_pair();
+    std::string text = pattern(16 * 8192);
+    executor->run([&]() -> Co<void> {
+        put(peer.get(), "it reads");
+        auto lease = co_await stream.read_lease();
+        CHECK(lease->text() == "it reads");
+    });
+    put_all(peer.get(), text);
+    {
+        FailsAt fails(0);
+        CHECK(turn_until(*executor, [] { return counted_new::has_failed; }));
+    }
+    executor->run([&]() -> Co<void> {
+        std::string heard;
+        while (auto lease = co_await stream.read_lease()) heard += lease->text();
+        CHECK(heard == text.substr(0, 8 * 8192));
+        CHECK(failed_with(co_await stream.read_lease(), ENOMEM));
+    });
+}
+
 TEST_CASE("R56: an allocation fails while datagrams are sent and received") {
     CHECK(fail_each(send_datagram) > 5);
 }

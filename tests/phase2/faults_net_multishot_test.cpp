@@ -161,10 +161,15 @@ TEST_CASE("R19: buffers filled for streams that were dropped meanwhile go back: 
         CHECK(group().count() == 16);
         CHECK(group().free() == 16);
         // And the kernel has them all, in truth and not in our books only.
-        auto [stream, peer] = half_raw_pair();
-        put(peer.get(), pattern(16 * 64));
+        auto [first, first_peer] = half_raw_pair();
+        auto [second, second_peer] = half_raw_pair();
+        put(first_peer.get(), pattern(8 * 64));
+        put(second_peer.get(), pattern(8 * 64));
         std::vector<Lease> leases;
-        for (int i = 0; i < 16; ++i) leases.push_back(value_of(co_await stream.read_lease()));
+        for (int i = 0; i < 8; ++i) {
+            leases.push_back(value_of(co_await first.read_lease()));
+            leases.push_back(value_of(co_await second.read_lease()));
+        }
         CHECK(group().free() == 0);
     };
     run_io(drop, ParkerOptions{.buffer_count = 16, .buffer_bytes = 64});

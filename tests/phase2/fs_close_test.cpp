@@ -151,3 +151,17 @@ TEST_CASE("what is in flight when the executor ends is called off, and all descr
     writer = UniqueFd();
     CHECK(open_descriptors() == before);
 }
+
+TEST_CASE("close does not wait for an operation that has ended, though it still has a name") {
+    TemporaryFolder folder;
+    run_io([&]() -> Co<void> {
+        auto file = value_of(co_await BufferedFile::create(folder / "file"));
+        auto write = file.write_all_at(std::string("text"), 0);
+        CHECK((co_await write).n == 4);
+        auto sync = file.fdatasync();
+        value_of(co_await sync);
+        auto closing = spawn_local(std::move(file).close());
+        co_await until([&closing] { return closing.is_finished(); });
+        CHECK(error_text((co_await closing).value()) == "no error");
+    });
+}

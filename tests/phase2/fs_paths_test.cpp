@@ -137,3 +137,17 @@ TEST_CASE("paths may be as long as the kernel takes, and need not outlive the ca
         CHECK(too_long == "open: File name too long");
     });
 }
+
+TEST_CASE("a path with a zero in it names nothing, and not what stands before the zero") {
+    TemporaryFolder folder;
+    make_file(folder / "keep", "content");
+    std::string path = folder / "keep" + std::string("\0.tmp", 5);
+    run_io([&]() -> Co<void> {
+        CHECK(co_await open_error(path, O_RDWR | O_CREAT | O_TRUNC) == "open: No such file or directory");
+        CHECK(co_await stat_error(path) == "stat: No such file or directory");
+        CHECK(co_await rename_error(path, folder / "moved") == "rename: No such file or directory");
+        CHECK(co_await rename_error(folder / "keep", path) == "rename: No such file or directory");
+        CHECK(co_await remove_error(path) == "remove: No such file or directory");
+        CHECK(value_of(co_await ringlet::stat(folder / "keep")).stx_size == 7);
+    });
+}

@@ -1,6 +1,8 @@
 // SocketAddress: from text and back, and what is refused.
 #include "net_support.hpp"
 
+#include <sys/un.h>
+
 using namespace support;
 
 namespace {
@@ -130,4 +132,18 @@ TEST_CASE("port 0 lets the kernel choose, and the listener tells which") {
         CHECK(value_of(first.local_address()).to_string() == "127.0.0.1:" + std::to_string(port_of(first)));
         co_return;
     });
+}
+
+TEST_CASE("the path of a peer may fill its whole field, without a zero behind it") {
+    // bind(2) would add one; a peer that binds by itself need not.
+    struct {
+        sockaddr_un address{};
+        char behind[8] = "behind!";
+    } field;
+    field.address.sun_family = AF_UNIX;
+    std::memset(field.address.sun_path, 'p', sizeof field.address.sun_path);
+    sockaddr_storage storage{};
+    std::memcpy(&storage, &field, sizeof field);
+    SocketAddress address(storage, sizeof field.address);
+    CHECK(address.to_string() == std::string(sizeof field.address.sun_path, 'p'));
 }

@@ -230,3 +230,15 @@ TEST_CASE("what is no socket can be adopted, and each use says what is wrong") {
         value_of(co_await std::move(stream).close());
     });
 }
+
+TEST_CASE("a stream closes, though a write that has ended still has a name") {
+    run_io([]() -> Co<void> {
+        auto [stream, peer] = half_raw_pair();
+        auto write = stream.write_all(std::string("last words"));
+        CHECK((co_await write).n == 10);
+        auto closing = spawn_local(std::move(stream).close());
+        co_await until([&closing] { return closing.is_finished(); });
+        CHECK(get(peer.get()) == "last words");
+        CHECK(peek_one(peer.get()) == 0);
+    });
+}

@@ -108,3 +108,33 @@ TEST_CASE("the end of a stream and its error are seen although the group is dry"
     };
     run_io(transfer, four_small_buffers);
 }
+
+// The kernel empties a socket into as many buffers as it takes, before it hears that the stream has enough.
+TEST_CASE("slow readers keep eight buffers each, however much has arrived for them") {
+    constexpr ParkerOptions some_buffers{.buffer_count = 64, .buffer_bytes = 1024};
+    constexpr std::size_t pending = 60 << 10;  // each fills 60 buffers
+    auto reading = []() -> Co<void> {
+        std::vector<std::pair<Stream, UniqueFd>> slow;
+        for (int i = 0; i < 4; ++i) {
+            slow.push_back(half_raw_pair());
+            put_all(slow.back().second.get(), pattern(pending, i));
+        }
+        std::vector<Lease> held;
+        for (auto& [stream, peer] : slow) held.push_back(value_of(co_await stream.read_lease()));
+        co_await settled();
+        CHECK(group().free() == 64 - 4 * 8);
+        auto [stream, peer] = half_raw_pair();
+        put(peer.get(), "quick");
+        auto quick = spawn_local(read_exactly(stream, 5));
+        co_await until([&quick] { return quick.is_finished(); });
+        CHECK((co_await quick).value() == "quick");
+        for (int i = 0; i < 4; ++i) {
+            std::string heard(held[i].text());
+            held[i] = Lease();
+            heard += co_await read_exactly(slow[i].first, pending - heard.size());
+            CHECK(heard == pattern(pending, i));
+        }
+        CHECK(group().free() == 64);
+    };
+    run_io(reading, some_buffers);
+}

@@ -379,3 +379,11 @@ TEST_CASE("ten thousand sleepers all wake, and none early") {
         CHECK(early == 0);
     });
 }
+
+TEST_CASE("an action that is due again at once lets others run") {
+    run_io([]() -> Co<void> {
+        auto again = do_repeatedly([]() -> std::optional<Duration> { return Duration::zero(); });
+        co_await sleep(1ms);
+        again.cancel();
+    });
+}

@@ -44,7 +44,7 @@ inline Co<void> plays(Scene& scene, std::span<const Kind> kinds, Start start, un
 inline ringlet::LocalExecutorBuilder small_builder(Scene& scene) {
     ringlet::LocalExecutorBuilder builder;
     builder.ring_depth(1U << scene.chance.between(0, 4))
-        .receive_buffers(1U << scene.chance.between(0, 3), 64);
+        .receive_buffers(1U << scene.chance.between(0, 5), 64);
     return builder;
 }
 

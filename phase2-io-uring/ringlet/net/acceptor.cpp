@@ -31,16 +31,17 @@ bool is_passing(int error) {
 
 Poll<Result<UniqueFd>> Acceptor::poll_accept(Context& context) {
     if (!waiting_.empty()) {
+        // First what may throw.
+        if (may_arm(waiting_.size() - 1) && error_ == 0) arm_or_back_off(context.waker());
         UniqueFd connection = std::move(waiting_.front());
         waiting_.pop_front();
-        if (may_arm() && error_ == 0) arm_or_back_off(context.waker());
         return Result<UniqueFd>(std::move(connection));
     }
     if (error_ != 0) {
         return Result<UniqueFd>(failure(operations::accept_category, std::exchange(error_, 0)));
     }
     acceptor_.remember(context.waker());
-    if (may_arm()) arm_or_back_off(context.waker());
+    if (may_arm(0)) arm_or_back_off(context.waker());
     return pending;
 }
 

@@ -1,6 +1,8 @@
 // Receiver: the reading side of a stream socket: one multishot receive that the kernel answers with a
 // filled buffer whenever data arrives, and the queue of buffers that nobody has read yet. The bytes belong
-// to the stream and not to a read: dropping a read loses nothing.
+// to the stream and not to a read: dropping a read loses nothing. Past its budget of buffers, the receive is
+// cancelled until a lease comes back; what the kernel fills before it hears of that, up to all that the
+// socket holds, is copied, so that one slow reader does not take the buffers of all.
 //
 // Threads: owner thread only. One task at a time reads.
 #pragma once
@@ -10,6 +12,7 @@
 #include <ringlet/reactor/operations.hpp>
 #include <ringlet/reactor/reactor.hpp>
 
+#include <deque>
 #include <memory>
 #include <span>
 
@@ -35,13 +38,16 @@ private:
     // Ready: `current_` holds bytes, or the stream is over.
     Poll<Result<void>> poll_filled(Context& context);
     Result<void> arm_or_wait(const Waker& waker);
+    void keep(Lease lease) noexcept;
+    Lease next_lease() noexcept;
 
     SharedFd socket_;
     // The reactor's, set when first armed; kept, so that no later group can be mistaken for it.
     std::unique_ptr<BufferGroup, ReleaseBufferGroup> group_;
     LeaseBudget* budget_ = new LeaseBudget();
     LeaseQueue queue_;
-    Lease current_;  // being read
+    std::unique_ptr<std::deque<Lease>> copies_;  // arrived after those in the queue; null if there are none
+    Lease current_;                              // being read
     BufferWaiter waits_for_buffer_;
     Waker reader_;
     int error_ = 0;         // errno, once reading has failed

@@ -32,8 +32,8 @@ public:
         });
     }
 
-    // Copies received bytes, at least one unless the stream has ended (0). Dropping the future loses nothing;
-    // `target` must live as long as the future.
+    // Copies received bytes, at least one unless the stream has ended (0) or `target` is empty. Dropping the
+    // future loses nothing; `target` must live as long as the future.
     auto read(std::span<std::byte> target) {
         return poll_fn(
             [link = SourceLink(*receiver_), target](Context& context) -> Poll<Result<std::size_t>> {
@@ -53,7 +53,8 @@ public:
     Result<void> shutdown_write() { return sys::shutdown(socket_.get(), SHUT_WR); }
 
     // Ends all operations on the socket, waits until the kernel has let go of them, closes, and tells how
-    // that went. Dropping the stream, or the future, does the same without waiting.
+    // that went. Dropping the future of it, once polled, does the same without waiting. Dropping the stream
+    // ends reads alone, and closes when the last write has ended.
     Co<Result<void>> close() && { return close(std::move(*this)); }
 
     Result<SocketAddress> local_address() const;

@@ -30,7 +30,7 @@ struct Stat : OpDefaults {
 
     explicit Stat(SharedFd fd) noexcept : file(std::move(fd)) {}
     Stat(SharedFd fd, unsigned wanted) noexcept : file(std::move(fd)), wanted(wanted) {}
-    explicit Stat(std::string path) noexcept : path(std::move(path)) {}
+    explicit Stat(std::string path) noexcept : path(whole_path(std::move(path))) {}
     void prepare(io_uring_sqe& entry) noexcept {
         int directory = file ? file.get() : AT_FDCWD;
         int flags = file ? AT_EMPTY_PATH : 0;
@@ -47,7 +47,8 @@ struct Rename : OpDefaults {
     std::string from;
     std::string to;
 
-    Rename(std::string from, std::string to) noexcept : from(std::move(from)), to(std::move(to)) {}
+    Rename(std::string from, std::string to) noexcept
+        : from(whole_path(std::move(from))), to(whole_path(std::move(to))) {}
     void prepare(io_uring_sqe& entry) noexcept {
         io_uring_prep_renameat(&entry, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0);
     }
@@ -58,7 +59,7 @@ struct Remove : OpDefaults {
     using Output = Result<void>;
     std::string path;
 
-    explicit Remove(std::string path) noexcept : path(std::move(path)) {}
+    explicit Remove(std::string path) noexcept : path(whole_path(std::move(path))) {}
     void prepare(io_uring_sqe& entry) noexcept { io_uring_prep_unlinkat(&entry, AT_FDCWD, path.c_str(), 0); }
     Output finish(int result, unsigned) noexcept { return success_or_error(remove_category, result); }
 };
@@ -77,6 +78,8 @@ public:
     }
     // Takes over a descriptor that was opened elsewhere; throws std::bad_alloc.
     explicit BufferedFile(UniqueFd fd) : file_(std::move(fd)) {}
+    BufferedFile(BufferedFile&&) noexcept = default;
+    BufferedFile& operator=(BufferedFile&&) noexcept = default;
 
     // Reads up to buffer.size() bytes from `position` (bytes from the start). Fewer are business as usual, 0
     // mean the end.
@@ -116,8 +119,8 @@ public:
     // Blocks the executor: the ring has no such operation before kernel 6.9.
     Result<void> truncate(std::size_t bytes) { return sys::truncate(file_.get(), bytes); }
 
-    // Waits for operations in flight, closes, and tells how that went. Dropping the file closes it too, once
-    // its operations have ended.
+    // Waits for operations in flight, and for those that were made and not awaited, closes, and tells how
+    // that went. Dropping the file closes it too, once its operations have ended.
     Co<Result<void>> close() && { return close(std::move(file_)); }
 
 private:

@@ -30,7 +30,8 @@ public:
 private:
     friend class SourceLink<Acceptor>;
 
-    // Waiting connections beyond which accepting pauses until some are taken.
+    // Waiting connections beyond which accepting pauses until some are taken. What the kernel accepts before
+    // the pause has reached it, up to its whole backlog, comes on top.
     static constexpr std::size_t waiting_max = 256;
 
     void prepare(io_uring_sqe& entry) noexcept override;
@@ -39,7 +40,7 @@ private:
 
     void keep(UniqueFd connection) noexcept;
     void note_error(int error) noexcept;
-    bool may_arm() const noexcept { return !is_in_flight() && waiting_.size() < waiting_max; }
+    bool may_arm(std::size_t waiting) const noexcept { return !is_in_flight() && waiting < waiting_max; }
     void arm_or_back_off(const Waker& waker);
 
     SharedFd listener_;

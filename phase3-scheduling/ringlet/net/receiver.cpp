@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace ringlet {
 
@@ -33,7 +34,7 @@ Poll<Result<std::size_t>> Receiver::poll_read(Context& context, std::span<std::b
 }
 
 Poll<Result<void>> Receiver::poll_filled(Context& context) {
-    if (current_.empty()) current_ = queue_.empty() ? Lease() : queue_.pop();
+    if (current_.empty()) current_ = next_lease();
     bool over = ended_ || error_ != 0;
     if (!over) {
         if (auto armed = arm_or_wait(context.waker()); !armed) return armed;
@@ -47,13 +48,13 @@ Poll<Result<void>> Receiver::poll_filled(Context& context) {
 
 Result<void> Receiver::arm_or_wait(const Waker& waker) {
     if (is_in_flight()) return {};
-    auto group = Reactor::current().buffers();
+    auto group = Reactor::current().buffers(*this);
     if (!group) return std::unexpected(group.error());
     if (!group_) group_.reset((*group)->share());
     if (group_.get() != *group) {
         // The executor has ended that this stream was read on.
         error_ = ECANCELED;
-    } else if (budget_->is_spent()) {
+    } else if (budget_->is_spent() || copies_) {
         budget_->wait(waker);
     } else if (!group_->has_free()) {
         group_->wait(waits_for_buffer_, waker);
@@ -74,7 +75,7 @@ void Receiver::complete(int result, unsigned flags) noexcept {
     if (flags & IORING_CQE_F_BUFFER) {
         auto id = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
         if (result > 0) {
-            queue_.push(group_->lease(id, static_cast<std::size_t>(result), *budget_));
+            keep(group_->lease(id, static_cast<std::size_t>(result), *budget_));
         } else {
             group_->give_back_unread(id);
         }
@@ -82,7 +83,7 @@ void Receiver::complete(int result, unsigned flags) noexcept {
     bool paused = result == -ECANCELED && pausing_;
     if (result == 0) {
         ended_ = true;
-    } else if (result < 0 && result != -ENOBUFS && !paused) {
+    } else if (result < 0 && result != -ENOBUFS && !paused && error_ == 0) {
         // ENOBUFS: the group ran dry; the reader waits for a buffer and arms again.
         error_ = -result;
     }
@@ -93,6 +94,27 @@ void Receiver::complete(int result, unsigned flags) noexcept {
         Reactor::current().cancel(*this);
     }
     std::move(reader_).wake();
+}
+
+void Receiver::keep(Lease lease) noexcept {
+    if (error_ != 0) return;  // bytes before these were lost
+    if (!copies_ && !budget_->is_overdrawn()) return queue_.push(std::move(lease));
+    try {
+        if (!copies_) copies_ = std::make_unique<std::deque<Lease>>();
+        copies_->push_back(lease.copy());
+    } catch (const std::bad_alloc&) {
+        error_ = ENOMEM;
+    }
+}
+
+// Empty if there is none.
+Lease Receiver::next_lease() noexcept {
+    if (!queue_.empty()) return queue_.pop();
+    if (!copies_) return Lease();
+    Lease next = std::move(copies_->front());
+    copies_->pop_front();
+    if (copies_->empty()) copies_.reset();
+    return next;
 }
 
 void Receiver::discard(int, unsigned flags) noexcept {

@@ -98,7 +98,11 @@ std::string SocketAddress::to_string() const {
             inet_ntop(AF_INET6, &address.sin6_addr, host, sizeof host);
             return "[" + std::string(host) + "]:" + std::to_string(port());
         }
-        case AF_UNIX: return as<sockaddr_un>(storage_).sun_path;
+        case AF_UNIX: {
+            auto address = as<sockaddr_un>(storage_);
+            // A path may fill the array, without a zero behind it (unix(7)).
+            return std::string(address.sun_path, strnlen(address.sun_path, sizeof address.sun_path));
+        }
         default: return "no address";
     }
 }

@@ -2,6 +2,7 @@
 
 #include <ringlet/base/check.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -35,6 +36,14 @@ Lease::~Lease() {
     group_->release();
 }
 
+Lease Lease::copy() const {
+    Lease made;
+    made.copy_ = std::make_unique_for_overwrite<std::byte[]>(size_);
+    made.data_ = std::copy_n(data_, size_, made.copy_.get()) - size_;
+    made.size_ = size_;
+    return made;
+}
+
 void LeaseQueue::push(Lease lease) noexcept {
     group_ = std::exchange(lease.group_, nullptr);
     budget_ = lease.budget_;
@@ -54,6 +63,7 @@ Lease LeaseQueue::pop() noexcept {
 void ReleaseBufferGroup::operator()(BufferGroup* group) const noexcept { group->release(); }
 
 Result<BufferGroup*> BufferGroup::make(Ring& ring, unsigned count, unsigned bytes) {
+    RINGLET_CHECK(bytes > 0, "buffer_bytes: at least 1");
     RINGLET_CHECK(count > 0 && count <= 32768 && (count & (count - 1)) == 0, "buffer_count: a power of two");
     std::size_t ring_bytes = MappedMemory::whole_pages(count * sizeof(io_uring_buf));
     std::size_t all_bytes = ring_bytes + MappedMemory::whole_pages(std::size_t{count} * bytes);

@@ -28,10 +28,11 @@ class BufferGroup;
 // Counted references: the source's own, and one for each lease.
 class LeaseBudget {
 public:
-    // What the kernel fills before the pause has reached it comes on top.
+    // What the kernel fills before the pause has reached it is copied, and its buffers go back at once.
     static constexpr unsigned leases_max = 8;
 
     bool is_spent() const noexcept { return held_ >= leases_max; }
+    bool is_overdrawn() const noexcept { return held_ > leases_max; }
     // Wakes `waker` when a lease comes back.
     void wait(const Waker& waker) noexcept { waiter_.remember(waker); }
 
@@ -59,40 +60,56 @@ private:
     Waker waiter_;
 };
 
-// Received bytes, in a buffer of the group. Empty after a move, and at the end of a stream.
+// Received bytes, in a buffer of the group or in a copy. Empty after a move, and at the end of a stream.
 class Lease {
 public:
     Lease() noexcept = default;
     Lease(BufferGroup& group, LeaseBudget& budget, std::uint16_t id, std::span<std::byte> bytes) noexcept
-        : group_(&group), budget_(&budget), bytes_(bytes), id_(id) {}
+        : group_(&group),
+          budget_(&budget),
+          data_(bytes.data()),
+          size_(static_cast<std::uint32_t>(bytes.size())),
+          id_(id) {}
     Lease(Lease&& other) noexcept
         : group_(std::exchange(other.group_, nullptr)),
           budget_(other.budget_),
-          bytes_(std::exchange(other.bytes_, {})),
+          copy_(std::move(other.copy_)),
+          data_(other.data_),
+          size_(std::exchange(other.size_, 0)),
           id_(other.id_) {}
     Lease& operator=(Lease&& other) noexcept {
         std::swap(group_, other.group_);
         std::swap(budget_, other.budget_);
-        std::swap(bytes_, other.bytes_);
+        std::swap(copy_, other.copy_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
         std::swap(id_, other.id_);
         return *this;
     }
     ~Lease();
 
-    const std::byte* data() const noexcept { return bytes_.data(); }
-    std::size_t size() const noexcept { return bytes_.size(); }
-    bool empty() const noexcept { return bytes_.empty(); }
+    // The same bytes in memory of their own. Throws std::bad_alloc.
+    Lease copy() const;
+
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
     std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data()), size()}; }
 
     // Drops the first `count` bytes, which have been dealt with.
-    void remove_prefix(std::size_t count) noexcept { bytes_ = bytes_.subspan(count); }
+    void remove_prefix(std::size_t count) noexcept {
+        data_ += count;
+        size_ -= static_cast<std::uint32_t>(count);
+    }
 
 private:
     friend class LeaseQueue;
 
-    BufferGroup* group_ = nullptr;
+    BufferGroup* group_ = nullptr;  // null: a copy
     LeaseBudget* budget_ = nullptr;
-    std::span<std::byte> bytes_;
+    std::unique_ptr<std::byte[]> copy_;
+    const std::byte* data_ = nullptr;
+    std::uint32_t size_ = 0;
     std::uint16_t id_ = 0;
 };
 

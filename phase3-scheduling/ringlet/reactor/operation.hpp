@@ -46,7 +46,10 @@ public:
 
     auto take_result() {
         has_result_ = false;
-        return op.finish(timed_out_ && ended_early_ ? -ETIMEDOUT : result_, flags_);
+        // What it holds goes with the result, and not with the future, which may have a name: close() waits
+        // for the descriptor.
+        Op ended = std::move(op);
+        return ended.finish(timed_out_ && ended_early_ ? -ETIMEDOUT : result_, flags_);
     }
 
     Op op;

@@ -36,6 +36,11 @@ inline unsigned length_of(std::size_t bytes) noexcept {
     return static_cast<unsigned>(std::min<std::size_t>(bytes, 1U << 30));
 }
 
+// The kernel would take what stands before a zero for the whole. Nothing has an empty name: ENOENT.
+inline std::string whole_path(std::string path) {
+    return path.find('\0') == std::string::npos ? std::move(path) : std::string();
+}
+
 // Does nothing, by way of the kernel.
 struct Nop : OpDefaults {
     using Output = Result<void>;
@@ -194,7 +199,8 @@ struct Open : OpDefaults {
     int flags;
     mode_t mode;
 
-    Open(std::string path, int flags, mode_t mode) : path(std::move(path)), flags(flags), mode(mode) {}
+    Open(std::string path, int flags, mode_t mode)
+        : path(whole_path(std::move(path))), flags(flags), mode(mode) {}
     void prepare(io_uring_sqe& entry) noexcept {
         io_uring_prep_openat(&entry, AT_FDCWD, path.c_str(), flags | O_CLOEXEC, mode);
     }

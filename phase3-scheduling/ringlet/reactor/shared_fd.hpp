@@ -37,7 +37,7 @@ public:
         return shared_->fd.get();
     }
 
-    // No operation is in flight on it.
+    // No operation is in flight on it, or made and yet to begin.
     bool is_sole_holder() const noexcept { return shared_->holders == 1; }
     // Wakes `waker` when only one holder is left.
     void wait_for_sole_holder(const Waker& waker) const noexcept { shared_->waiter.remember(waker); }

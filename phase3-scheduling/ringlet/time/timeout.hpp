@@ -19,6 +19,8 @@ public:
     Timeout(Time deadline, F&& future) : future_(std::forward<F>(future)), sleep_(deadline) {}
 
     Poll<Output> poll(Context& context) {
+        // First: the future may work for long, and is to be interrupted when its time is over.
+        bool is_over = sleep_.poll(context).is_ready();
         auto polled = future_.poll(context);
         if (polled.is_ready()) {
             if constexpr (std::is_void_v<Value>) {
@@ -27,7 +29,7 @@ public:
                 return Output(polled.take_stored());
             }
         }
-        if (sleep_.poll(context).is_pending()) return pending;
+        if (!is_over) return pending;
         return Output();
     }
 

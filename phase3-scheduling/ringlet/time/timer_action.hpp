@@ -24,7 +24,10 @@ Co<void> do_later(Duration wait, Action action) {
 
 template <class Action>
 Co<void> do_again(Action action) {
-    for (std::optional<Duration> wait = Duration::zero(); wait; wait = action()) co_await sleep(*wait);
+    while (std::optional<Duration> wait = action()) {
+        co_await sleep(*wait);
+        co_await yield_now();  // others run, though there be nothing to wait for
+    }
 }
 
 }  // namespace detail

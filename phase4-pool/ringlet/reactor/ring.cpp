@@ -118,7 +118,8 @@ int Ring::enter() noexcept { return enter(publish(), 0, nullptr); }
 
 int Ring::enter_and_wait(std::optional<Time> deadline) noexcept {
     if (!deadline) return enter(publish(), 1, nullptr);
-    __kernel_timespec timeout = timespec_of(*deadline - Clock::now());
+    Time now = Clock::now();
+    __kernel_timespec timeout = timespec_of(std::max(*deadline, now) - now);  // which cannot overflow
     return enter(publish(), 1, &timeout);
 }
 
