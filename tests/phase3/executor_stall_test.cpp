@@ -335,4 +335,35 @@ TEST_CASE("if no signal is free, or no timer, the executor is refused with a rea
     });
     CHECK(end.exited_well());
     CHECK(end.errors == "");
+    end = run_in_child([] {
+        timer_t of_the_program;
+        sigevent no_signal{};
+        no_signal.sigev_notify = SIGEV_NONE;
+        CHILD_REQUIRE(timer_create(CLOCK_MONOTONIC, &no_signal, &of_the_program) == 0);
+        rlimit no_pending_signals{0, 0};
+        setrlimit(RLIMIT_SIGPENDING, &no_pending_signals);
+        auto refused = LocalExecutorBuilder().detect_stalls().make();
+        CHILD_REQUIRE(!refused);
+        CHILD_REQUIRE(refused.error().code == std::errc::resource_unavailable_try_again);
+        itimerspec left;
+        CHILD_REQUIRE(timer_gettime(of_the_program, &left) == 0);
+    });
+    CHECK(end.exited_well());
+    CHECK(end.errors == "");
+}
+
+TEST_CASE("a signal that waits for the program in a signalfd is left to it") {
+    ChildEnd child = run_in_child([] {
+        for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_DFL);
+        sigset_t theirs;
+        sigemptyset(&theirs);
+        sigaddset(&theirs, SIGRTMIN);
+        pthread_sigmask(SIG_BLOCK, &theirs, nullptr);
+        auto executor = LocalExecutorBuilder().detect_stalls(100ms).make();
+        if (!executor) _exit(2);
+        struct sigaction theirs_still{};
+        sigaction(SIGRTMIN, nullptr, &theirs_still);
+        if (theirs_still.sa_handler != SIG_DFL) _exit(3);
+    });
+    CHECK(child.exited_well());
 }

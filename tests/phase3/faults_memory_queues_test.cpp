@@ -4,6 +4,8 @@
 #include "dma_support.hpp"
 
 #include <ringlet/channel/local_channel.hpp>
+#include <ringlet/fs/dma_stream.hpp>
+#include <ringlet/fs/read_many.hpp>
 #include <ringlet/sync/gate.hpp>
 #include <ringlet/sync/semaphore.hpp>
 
@@ -82,6 +84,64 @@ Step use_a_direct_file(const std::string& path) {
     co_return written.n&& read && read->size() == 5000 && closed;
 }
 
+// A read for which there was no memory is asked for again, and no byte is missing then.
+Co<bool> reads_all(std::string path, std::string_view text) {
+    auto file = co_await DmaFile::open(path);
+    if (!file) co_return false;
+    DmaStreamReader reader(*std::move(file), 0, {.buffer_bytes = 4096, .buffers = 3});
+    bool failed = false;
+    std::string part(3000, '\0');
+    std::string heard;
+    heard.reserve(text.size() + part.size());
+    for (bool ended = false; !ended;) {
+        try {
+            std::size_t count = value_of(co_await reader.read(bytes_in(part)));
+            heard.append(part, 0, count);
+            ended = count == 0;
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+    }
+    CHECK(heard == text);
+    co_return !failed;
+}
+
+Step write_a_direct_stream(const std::string& path) {
+    auto file = co_await DmaFile::create(path);
+    if (!file) co_return false;
+    std::string text = pattern(40'000);
+    DmaStreamWriter writer(*std::move(file), {.buffer_bytes = 4096, .buffers = 3});
+    bool written = false;
+    try {
+        written = (co_await writer.write(std::as_bytes(std::span(text)))).has_value();
+    } catch (const std::bad_alloc&) {
+        // It can be closed all the same.
+    }
+    auto closed = co_await std::move(writer).close();
+    co_return written&& closed&& content_of(path) == text;
+}
+
+// Each range has its bytes or an error.
+Co<bool> reads_ranges(std::string path, std::string_view text) {
+    auto file = co_await DmaFile::open(path);
+    if (!file) co_return false;
+    ReadMany ranges = read_many(*file, {{100, 50}, {8200, 50}, {8300, 50}, {30'000, 50}});
+    bool failed = false;
+    for (int handed_out = 0; handed_out < 4;) {
+        std::optional<RangeRead> next;
+        try {
+            next = co_await ranges.next();
+        } catch (const std::bad_alloc&) {
+            failed = true;
+            continue;
+        }
+        ++handed_out;
+        failed = failed || !next->bytes;
+        if (next->bytes) CHECK(next->bytes->text() == text.substr(next->range.position, 50));
+    }
+    co_return !failed;
+}
+
 }  // namespace
 
 TEST_CASE("R56: an allocation fails while queues with shares and bounds are made and filled") {
@@ -99,6 +159,21 @@ TEST_CASE("R56: an allocation fails while a direct file is written and read") {
     DiskFolder folder(usual_folder());
     std::string path = folder / "a name too long for the small string buffer";
     CHECK(fail_each([&path] { return use_a_direct_file(path); }) > 10);
+}
+
+TEST_CASE("R56: an allocation fails while a direct stream is written") {
+    DiskFolder folder(usual_folder());
+    std::string path = folder / "a name too long for the small string buffer";
+    CHECK(fail_each([&path] { return write_a_direct_stream(path); }) > 20);
+}
+
+TEST_CASE("R56: an allocation fails while a direct file is read as a stream, or in ranges") {
+    DiskFolder folder(usual_folder());
+    std::string path = folder / "a name too long for the small string buffer";
+    std::string text = pattern(40'000);
+    make_file(path, text);
+    CHECK(fail_each([&] { return reads_all(path, text); }) > 20);
+    CHECK(fail_each([&] { return reads_ranges(path, text); }) > 10);
 }
 
 #endif

@@ -333,3 +333,31 @@ TEST_CASE("R33: a device that fails gives EIO to its reader, past the cache too"
         CHECK(all_io_memory_is_free());
     });
 }
+
+TEST_CASE("a direct file goes on with the next executor of its thread") {
+    in_each_folder([](const DiskFolder& folder) {
+        make_file(folder / "file", pattern(8192));
+        std::optional<DmaFile> file;
+        run_io([&]() -> Co<void> {
+            file.emplace(value_of(co_await DmaFile::open(folder / "file")));
+            CHECK(value_of(co_await file->read_at(0, 100)).size() == 100);
+        });
+        run_io([&]() -> Co<void> {
+            auto read = value_of(co_await file->read_at(4096, 4096));
+            CHECK(read.text() == pattern(8192).substr(4096));
+            value_of(co_await std::move(*file).close());
+        });
+    });
+}
+
+TEST_CASE("more bytes than there is memory for are refused, and not rounded to none") {
+    in_each_folder([](const DiskFolder& folder) {
+        make_file(folder / "file", pattern(8192));
+        run_io([&]() -> Co<void> {
+            auto file = value_of(co_await DmaFile::open(folder / "file"));
+            CHECK_THROWS_AS(file.alloc_dma_buffer(SIZE_MAX), std::bad_alloc);
+            CHECK_THROWS_AS(static_cast<void>(file.read_at(0, SIZE_MAX)), std::bad_alloc);
+            CHECK_THROWS_AS(static_cast<void>(file.read_at(4097, SIZE_MAX - 4096)), std::bad_alloc);
+        });
+    });
+}

@@ -153,3 +153,12 @@ TEST_CASE("views outlive the ReadMany, and one that is dropped on its way leaks 
         });
     });
 }
+
+TEST_CASE("a range of more bytes than there is memory for is refused, and not taken for an empty one") {
+    DiskFolder folder(usual_folder());
+    make_file(folder / "file", pattern(8192));
+    run_io([&]() -> Co<void> {
+        auto file = value_of(co_await DmaFile::open(folder / "file"));
+        CHECK_THROWS_AS(read_many(file, {{4096, SIZE_MAX}}), std::bad_alloc);
+    });
+}

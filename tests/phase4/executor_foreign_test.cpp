@@ -295,3 +295,27 @@ TEST_CASE("the inbox delivers in the order of posting, and refuses once it is cl
     CHECK(inbox.post(late) == Inbox::Posted::refused);
     CHECK(seen.size() == 3);
 }
+
+TEST_CASE("a message that arrives between two tasks of a queue cannot remove that queue") {
+    struct Remover final : Message {
+        TaskQueueHandle queue;
+        std::expected<void, NotRemoved> outcome;
+        void arrive() noexcept override { outcome = current_executor()->remove_task_queue(queue); }
+    };
+    Remover remover;
+    auto executor = make_executor();
+    remover.queue = executor->create_task_queue("used");
+    auto self = executor->unparker();
+    REQUIRE(self);
+    executor->run([&]() -> Co<void> {
+        auto last_task = [&]() -> Co<void> {
+            CHECK(self->post(remover));
+            co_return;
+        };
+        auto task = spawn_local_into(remover.queue, last_task()).value();
+        co_await task;
+    });
+    REQUIRE_FALSE(remover.outcome);
+    CHECK(remover.outcome.error() == NotRemoved::in_use);
+    CHECK(executor->remove_task_queue(remover.queue));
+}

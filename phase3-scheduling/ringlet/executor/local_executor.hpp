@@ -24,6 +24,8 @@ class LocalExecutor {
 public:
     // How long a queue may run while others wait.
     static constexpr Duration default_slice = std::chrono::milliseconds(5);
+    // A longer one is as good as this one, and its arithmetic would overflow.
+    static constexpr Duration slice_max = std::chrono::hours(1);
 
     LocalExecutor(std::string name, std::unique_ptr<Parker> parker, Duration slice = default_slice,
                   Instruments instruments = {});

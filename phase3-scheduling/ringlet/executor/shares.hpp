@@ -20,8 +20,8 @@ public:
     struct Static {
         unsigned count;
     };
-    // What `read` returns, asked again every `period` that the queue is used; brought within 1 to 1000. It
-    // runs between two tasks, on the executor's thread, and must not throw.
+    // What `read` returns, asked again every `period` (an hour at most) that the queue is used; brought
+    // within 1 to 1000. It runs between two tasks, on the executor's thread, and must not throw.
     struct Dynamic {
         std::function<unsigned()> read;
         Duration period = std::chrono::milliseconds(250);
@@ -31,7 +31,8 @@ public:
     Shares(Static fixed) : count_(fixed.count) {
         RINGLET_CHECK(fixed.count >= least && fixed.count <= most, "shares go from 1 to 1000");
     }
-    Shares(Dynamic dynamic) : read_(std::move(dynamic.read)), period_(dynamic.period) {
+    Shares(Dynamic dynamic)
+        : read_(std::move(dynamic.read)), period_(std::min<Duration>(dynamic.period, std::chrono::hours(1))) {
         RINGLET_CHECK(read_ && period_ > Duration::zero(), "dynamic shares need a function and a period");
         ask();
     }

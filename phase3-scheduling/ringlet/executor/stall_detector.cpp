@@ -98,7 +98,9 @@ std::expected<std::unique_ptr<StallDetector>, StartError> StallDetector::make(st
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = signal;
     event._sigev_un._tid = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, &detector->timer_) != 0) return refusal(errno);
+    timer_t timer;
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) return refusal(errno);
+    detector->timer_ = timer;
     sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, signal);
@@ -109,18 +111,26 @@ std::expected<std::unique_ptr<StallDetector>, StartError> StallDetector::make(st
     return detector;
 }
 
-StallDetector::~StallDetector() { timer_delete(timer_); }
+StallDetector::~StallDetector() {
+    if (timer_) timer_delete(*timer_);
+}
 
-// The first real-time signal that is ours or that nobody handles; -1 if there is none. It stays ours.
+// The first real-time signal that is ours or that nobody handles; -1 if there is none. It stays ours. One
+// that is blocked here is taken only if all are: it may be meant for a signalfd.
 int StallDetector::claim_signal() noexcept {
     struct sigaction ours{};
     ours.sa_sigaction = &StallDetector::on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART;
-    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
-        struct sigaction theirs{};
-        if (sigaction(signal, nullptr, &theirs) != 0) continue;
-        if (theirs.sa_sigaction == ours.sa_sigaction) return signal;
-        if (theirs.sa_handler == SIG_DFL && sigaction(signal, &ours, nullptr) == 0) return signal;
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    for (bool may_be_blocked : {false, true}) {
+        for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+            struct sigaction theirs{};
+            if (sigaction(signal, nullptr, &theirs) != 0) continue;
+            if (theirs.sa_sigaction == ours.sa_sigaction) return signal;
+            if (theirs.sa_handler != SIG_DFL || (sigismember(&blocked, signal) && !may_be_blocked)) continue;
+            if (sigaction(signal, &ours, nullptr) == 0) return signal;
+        }
     }
     return -1;
 }
@@ -187,7 +197,7 @@ void StallDetector::arm(CycleTime now, Duration wait) noexcept {
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait);
     itimerspec when{};
     when.it_value = {.tv_sec = seconds.count(), .tv_nsec = (wait - seconds).count()};
-    timer_settime(timer_, 0, &when, nullptr);
+    timer_settime(*timer_, 0, &when, nullptr);
 }
 
 // In the life of this thread. /proc/thread-self/schedstat: time on a CPU, time waiting for one, slices.

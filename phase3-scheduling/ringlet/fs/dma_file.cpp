@@ -32,8 +32,8 @@ Co<Result<DmaFile>> DmaFile::open(std::string path, int flags, mode_t mode) {
     if (!status) co_return std::unexpected(status.error());
     std::size_t alignment = alignment_of(*status);
     if (alignment == 0) co_return failure(open_direct_category, EOPNOTSUPP);
-    DirectDevice& device = Reactor::current().direct_device(device_of(*status), path);
-    co_return DmaFile(std::move(file), device, alignment, S_ISBLK(status->stx_mode));
+    std::shared_ptr<DirectDevice> device = Reactor::current().direct_device(device_of(*status), path);
+    co_return DmaFile(std::move(file), std::move(device), alignment, S_ISBLK(status->stx_mode));
 }
 
 Result<ReadResult> DmaFile::PartOf::operator()(IoResult<DmaBuffer> read) const {

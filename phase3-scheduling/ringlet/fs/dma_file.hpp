@@ -15,7 +15,9 @@
 #include <ringlet/fs/buffered_file.hpp>
 #include <ringlet/fs/read_result.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
 namespace ringlet {
 
@@ -28,12 +30,12 @@ inline const constinit OperationCategory allocate_category{"allocate"};
 // queue had no room (EAGAIN).
 template <class Op>
 struct Direct : Op {
-    DirectDevice* device;
+    std::shared_ptr<DirectDevice> device;
     bool may_poll;
     bool polled = false;
 
-    Direct(Op op, DirectDevice& device, bool may_poll) noexcept
-        : Op(std::move(op)), device(&device), may_poll(may_poll) {}
+    Direct(Op op, std::shared_ptr<DirectDevice> device, bool may_poll) noexcept
+        : Op(std::move(op)), device(std::move(device)), may_poll(may_poll) {}
     void submit(Reactor& reactor, Source& source) {
         bool fits = device->polls(this->position, this->buffer.size());
         polled = reactor.submit_direct(source, may_poll && fits);
@@ -95,21 +97,21 @@ public:
     // From now on, through this handle: for a program that had rather sleep than be served sooner.
     void wait_for_interrupts() noexcept { may_poll_ = false; }
 
-    // A buffer of `bytes`, rounded up to the alignment.
+    // A buffer of `bytes`, rounded up to the alignment. Throws std::bad_alloc.
     DmaBuffer alloc_dma_buffer(std::size_t bytes) const {
-        return DmaBuffer(Reactor::current().io_memory(), align_up(bytes));
+        return DmaBuffer(Reactor::current().io_memory(), std::max(bytes, align_up(bytes)));
     }
 
     // One read of buffer.size() bytes from `position`, both aligned ("read: Invalid argument" otherwise).
     // Fewer at the end of the file, 0 past it; fewer also before a place that cannot be read.
     auto read_at_aligned(DmaBuffer buffer, std::uint64_t position) const {
-        return Operation(operations::DirectRead({file_, std::move(buffer), position}, *device_, may_poll_));
+        return Operation(operations::DirectRead({file_, std::move(buffer), position}, device_, may_poll_));
     }
 
     // The same of any bytes: reads the aligned stretch around them, up to 1 GiB.
     auto read_at(std::uint64_t position, std::size_t bytes) const {
         std::uint64_t start = align_down(position);
-        DmaBuffer buffer = alloc_dma_buffer(position - start + bytes);
+        DmaBuffer buffer = alloc_dma_buffer(std::max(bytes, position - start + bytes));  // if it wraps
         return map(read_at_aligned(std::move(buffer), start), PartOf{position - start, bytes});
     }
 
@@ -136,7 +138,7 @@ public:
     // Blocks the executor: the ring has no such operation before kernel 6.9.
     Result<void> truncate(std::uint64_t bytes) { return sys::truncate(file_.get(), bytes); }
 
-    // As BufferedFile's.
+    // As BufferedFile's; waits for copies of the handle, too, and for streams that have one.
     Co<Result<void>> close() && { return close(std::move(file_)); }
 
 private:
@@ -147,8 +149,9 @@ private:
         Result<ReadResult> operator()(IoResult<DmaBuffer> read) const;
     };
 
-    DmaFile(SharedFd file, DirectDevice& device, std::size_t alignment, bool is_device) noexcept
-        : file_(std::move(file)), device_(&device), alignment_(alignment), is_device_(is_device) {}
+    DmaFile(SharedFd file, std::shared_ptr<DirectDevice> device, std::size_t alignment,
+            bool is_device) noexcept
+        : file_(std::move(file)), device_(std::move(device)), alignment_(alignment), is_device_(is_device) {}
 
     static Co<Result<void>> close(SharedFd file);
 
@@ -161,11 +164,11 @@ private:
     Operation<operations::DirectWrite> write(DmaBuffer buffer, std::uint64_t position, bool all) {
         std::size_t bytes = buffer.size();
         operations::Write<DmaBuffer> write(file_, std::move(buffer), position, bytes, all);
-        return Operation(operations::DirectWrite(std::move(write), *device_, may_poll_ && is_device_));
+        return Operation(operations::DirectWrite(std::move(write), device_, may_poll_ && is_device_));
     }
 
     SharedFd file_;
-    DirectDevice* device_;
+    std::shared_ptr<DirectDevice> device_;
     std::size_t alignment_;  // a power of two
     bool is_device_;         // and not a file in a file system
     bool may_poll_ = true;

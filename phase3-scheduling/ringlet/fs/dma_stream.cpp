@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <utility>
 
 namespace ringlet {
 
@@ -21,6 +23,8 @@ DmaStreamReader::DmaStreamReader(DmaFile file, std::uint64_t position, DmaStream
     : file_(std::move(file)), position_(position), options_(checked(options, file_)) {}
 
 void DmaStreamReader::read_ahead() {
+    // One may have been lost, for want of memory: those after it do not join on.
+    if (!ahead_.empty() && ahead_.front().position > position_) ahead_.clear();
     unsigned wanted = was_short_ ? 1 : options_.buffers;
     while (ahead_.size() < wanted) {
         std::uint64_t at =
@@ -79,11 +83,13 @@ DmaStreamWriter::DmaStreamWriter(DmaFile file, DmaStreamOptions options)
     : file_(std::move(file)), options_(checked(options, file_)) {}
 
 void DmaStreamWriter::start_write() {
-    std::uint64_t at = position_ - filled_;
-    behind_.push_back(file_.write_all_at(std::move(filling_), at));
-    behind_.back().start();
-    filling_ = DmaBuffer();
-    filled_ = 0;
+    std::uint64_t at = position_ - std::exchange(filled_, 0);
+    try {
+        behind_.push_back(file_.write_all_at(std::exchange(filling_, DmaBuffer()), at));
+        behind_.back().start();
+    } catch (const std::bad_alloc&) {
+        outcome_ = failure(operations::write_category, ENOMEM);
+    }
 }
 
 Co<void> DmaStreamWriter::finish_oldest() {

@@ -1,17 +1,21 @@
 #include <ringlet/fs/read_many.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <new>
 
 namespace ringlet {
 
 ReadMany::ReadMany(DmaFile file, std::vector<ReadRange> ranges, ReadManyLimits limits)
     : file_(std::move(file)), ranges_(std::move(ranges)), limits_(limits) {
+    limits_.merged_bytes_max = operations::length_of(limits.merged_bytes_max);
     merge();
 }
 
 // By what is read, which is aligned: ranges within one block share it, whatever the limits.
 void ReadMany::merge() {
     for (const ReadRange& range : ranges_) {
+        if (range.bytes > PTRDIFF_MAX) throw std::bad_alloc();  // as read_at() does
         std::uint64_t start = file_.align_down(range.position);
         std::uint64_t end = file_.align_up(range.position + range.bytes);
         if (!reads_.empty() && takes_in(reads_.back(), start, end)) {
@@ -35,9 +39,19 @@ void ReadMany::start_reads() {
         const MergedRead& read = reads_[next_start_];
         if (!started_.empty() && in_flight_bytes_ + read.bytes() > limits_.in_flight_bytes_max) return;
         started_.push_back(file_.read_at_aligned(file_.alloc_dma_buffer(read.bytes()), read.start));
-        started_.back().start();
         in_flight_bytes_ += read.bytes();
         ++next_start_;
+        started_.back().start();  // last: it may throw, and then starts when it is awaited
+    }
+}
+
+Result<ReadResult> ReadMany::whole(IoResult<DmaBuffer> read) noexcept {
+    if (!read.n) return std::unexpected(read.n.error());
+    read.buffer.resize(*read.n);
+    try {
+        return ReadResult(std::move(read.buffer));
+    } catch (const std::bad_alloc&) {
+        return failure(operations::read_category, ENOMEM);
     }
 }
 
@@ -48,9 +62,7 @@ Co<std::optional<RangeRead>> ReadMany::next() {
         auto read = co_await started_.front();
         started_.pop_front();
         left_in_current_ = reads_[next_read_++].ranges;
-        if (read.n) read.buffer.resize(*read.n);
-        current_ =
-            read.n ? Result<ReadResult>(ReadResult(std::move(read.buffer))) : std::unexpected(read.n.error());
+        current_ = whole(std::move(read));
     }
     const MergedRead& merged = reads_[next_read_ - 1];
     ReadRange range = ranges_[next_range_++];

@@ -1,7 +1,7 @@
 // DirectDevice: what an executor knows of a device whose files it reads and writes directly: whether their
 // completions can be polled for. DmaFile::open asks for it, Reactor::submit_direct goes by it.
 //
-// Threads: owner thread only. Lifetimes: lives as long as its reactor.
+// Threads: owner thread only. Lifetimes: as long as its reactor, or as a file on it.
 #pragma once
 
 #include <cstddef>

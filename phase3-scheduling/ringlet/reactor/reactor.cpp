@@ -75,10 +75,11 @@ IoMemory& Reactor::io_memory() {
     return *io_memory_;
 }
 
-DirectDevice& Reactor::direct_device(dev_t number, const std::string& path) {
-    DirectDevice& device = direct_devices_.try_emplace(number, number, path).first->second;
-    device.reconsider();
-    if (device.polls() && !make_poll_ring()) device.refuse("the kernel makes no ring for polling");
+std::shared_ptr<DirectDevice> Reactor::direct_device(dev_t number, const std::string& path) {
+    std::shared_ptr<DirectDevice>& device = direct_devices_[number];
+    if (!device) device = std::make_shared<DirectDevice>(number, path);
+    device->reconsider();
+    if (device->polls() && !make_poll_ring()) device->refuse("the kernel makes no ring for polling");
     return device;
 }
 
@@ -92,9 +93,10 @@ bool Reactor::make_poll_ring() {
 }
 
 bool Reactor::submit_direct(Source& source, bool may_poll) {
-    bool came_back = !may_poll && source.home_ == poll_.get();
-    if (!source.home_ || came_back) source.home_ = may_poll && !is_urgent() ? poll_.get() : &driver();
-    RingDriver& home = *source.home_;
+    note_outside();
+    if (!may_poll && source.home_ == poll_.get()) source.home_ = nullptr;  // it came back
+    if (may_poll && !source.home_ && !is_urgent()) source.home_ = poll_.get();
+    RingDriver& home = home_of(source);
     if (io_memory_) home.offer_memory(io_memory_->bytes());
     home.submit(source);
     home.flush();
@@ -108,6 +110,7 @@ std::size_t Reactor::in_flight() const noexcept {
 }
 
 void Reactor::poll() {
+    note_quiet();
     main_.poll();
     latency_.poll();
     if (poll_) poll_->poll();
@@ -120,6 +123,7 @@ void Reactor::begin_turn() noexcept {
 }
 
 void Reactor::park(Recheck recheck) {
+    note_quiet();
     if (recheck()) return poll();
     if (in_flight() == 0 && !earliest_timer() && !may_be_unparked()) {
         throw Deadlock("deadlock: the root task waits, no other task is ready, and no operation or timer "
@@ -162,7 +166,7 @@ bool Reactor::spin(Recheck recheck) noexcept {
     CycleTime began = CycleClock::now();
     CycleTime now = began;
     bool found = look_around(timer);
-    while (!found && now < began + options_.spin) {
+    while (!found && now - began < options_.spin) {
         now = CycleClock::now();
         found = look_around(timer);
     }
@@ -205,16 +209,35 @@ void Reactor::expire_timers() noexcept {
     if (!latency_timers_.empty()) latency_timers_.expire(Clock::now());
 }
 
+// Before what has come is collected: it may be for the task that runs next, or for another part of it.
+void Reactor::note_quiet() noexcept {
+    was_quiet_ = is_quiet();
+    unarmed_until_.reset();
+}
+
+// What the running task has just begun may make others ready, or itself be due, before the turn is over.
+void Reactor::note_outside() noexcept {
+    if (unarmed_until_) [[unlikely]]
+        arm_preempt(*unarmed_until_, true);
+}
+
 // An armed timer stays as it is, even if it will end a slice early: to look costs nothing, to arm it anew a
 // system call. It is armed about once in the time of a slice, however many turns there are in it.
 void Reactor::arm_preempt(CycleTime until, bool others_ready) noexcept {
+    unarmed_until_.reset();
     if (latency_timers_.empty()) {
         if (preempt_timer_->is_armed() && preempt_timer_->until() <= until) return;
-        if (!others_ready && in_flight() == 0 && timers_.empty()) return;
+        if (!others_ready && was_quiet_ && is_quiet()) {
+            unarmed_until_ = until;
+            return;
+        }
     }
     CycleTime now = CycleClock::now();
     if (std::optional<Time> urgent = latency_timers_.earliest()) {
-        until = std::min(until, now + (*urgent - Clock::now()));
+        // Compared as durations: the two clocks do not count from the same moment, and a sleep may be for
+        // ever.
+        Duration left = *urgent - Clock::now();
+        if (left < until - now) until = now + left;
     }
     if (!preempt_timer_->is_armed() || until < preempt_timer_->until()) {
         preempt_timer_->arm(latency_, now, until);

@@ -198,7 +198,7 @@ std::expected<void, NotRemoved> LocalExecutor::remove_task_queue(TaskQueueHandle
     TaskQueue* queue = find_queue(handle);
     if (!queue) return std::unexpected(NotRemoved::not_found);
     bool has_tasks = live_tasks_.any([queue](const Header& task) { return task.queue == queue; });
-    if (queue == &default_queue_ || queue == current_queue_ || has_tasks || !queue->empty()) {
+    if (queue == &default_queue_ || queue == queues_.running() || has_tasks || !queue->empty()) {
         return std::unexpected(NotRemoved::in_use);
     }
     queues_.remove(*queue);

@@ -20,6 +20,7 @@
 #include <csignal>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -71,7 +72,7 @@ private:
 
     std::string executor_;
     Duration limit_;
-    timer_t timer_{};
+    std::optional<timer_t> timer_;
     UniqueFd schedstat_;  // empty if the kernel keeps no such account
 
     // Of the turn; the handler reads them while `watched` points here.

@@ -3,6 +3,7 @@
 #include <ringlet/executor/trace_reader.hpp>
 
 #include <algorithm>
+#include <locale>
 #include <ostream>
 #include <string_view>
 
@@ -108,6 +109,10 @@ private:
 
 }  // namespace
 
-void write_trace_json(const Trace& trace, std::ostream& out) { Writer(trace, out).write(); }
+void write_trace_json(const Trace& trace, std::ostream& out) {
+    std::locale before = out.imbue(std::locale::classic());  // digits without anything between them
+    Writer(trace, out).write();
+    out.imbue(before);
+}
 
 }  // namespace ringlet

@@ -22,7 +22,7 @@ struct ReadRange {
 };
 
 struct ReadManyLimits {
-    // No read becomes larger by merging.
+    // No read becomes larger by merging; at most 1 GiB, more than that is not read at once.
     std::size_t merged_bytes_max = 128 << 10;
     // Bytes between two ranges that are read for nothing if they are merged.
     std::size_t gap_bytes_max = 4096;
@@ -61,6 +61,7 @@ private:
     void merge();
     bool takes_in(const MergedRead& read, std::uint64_t start, std::uint64_t end) const noexcept;
     void start_reads();
+    static Result<ReadResult> whole(IoResult<DmaBuffer> read) noexcept;
 
     DmaFile file_;
     std::vector<ReadRange> ranges_;
