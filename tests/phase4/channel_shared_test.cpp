@@ -206,3 +206,21 @@ TEST_CASE("tasks of two executors talk through a channel of one slot") {
     }
     CHECK(sum == 999 * 500);
 }
+
+TEST_CASE("an end that is to receive nothing, or is used in another executor, aborts") {
+    CHECK(run_in_child([] {
+              Line<int> line(1);
+              std::vector<int> into;
+              static_cast<void>(line.receiver->try_recv_many(into, 0));
+          }).says("at most 0 items"));
+    CHECK(run_in_child([] {
+              Line<int> line(1);
+              std::vector<int> into;
+              static_cast<void>(line.receiver->recv_many(into, 0));
+          }).says("at most 0 items"));
+    CHECK(run_in_child([] {
+              Line<int> line(1);
+              Wait wait(line.receiver->recv());
+              inside(*line.a, [&] { return wait.poll(); });
+          }).says("away from the executor that it is connected to"));
+}

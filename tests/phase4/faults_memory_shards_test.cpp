@@ -1,9 +1,8 @@
 // R56 between shards: whichever allocation fails, at home or at the other shard, std::bad_alloc or an error
 // comes out where it is awaited, memory is back, and both shards do the same thing afterwards.
 #include "../phase2/failing_io.hpp"
+#include "channel_support.hpp"
 #include "support.hpp"
-
-#include <ringlet/channel/shared_channel.hpp>
 
 using namespace support;
 
@@ -165,6 +164,29 @@ TEST_CASE("R56: an allocation fails while a shared channel is made, connected an
     CHECK(fail_each_on(make_busy_executor, connect_a_channel) > 5);
 }
 
+TEST_CASE("R56: a recv_many without memory leaves what it was promised to the next one who waits") {
+    Line<int> line(4);
+    std::vector<int> into;
+    Wait many(line.receiver->recv_many(into, 4));
+    Wait next(line.receiver->recv());
+    CHECK_FALSE(many.poll());
+    CHECK_FALSE(next.poll());
+    CHECK(line.sender->try_send(7));
+    line.b->turn(false);
+    REQUIRE(many.is_woken());
+    bool has_thrown = false;
+    try {
+        FailsAt fails(0);
+        many.poll();
+    } catch (const std::bad_alloc&) {
+        has_thrown = true;
+    }
+    CHECK(has_thrown);
+    CHECK(next.is_woken());
+    REQUIRE(next.poll());
+    CHECK(*next.output == 7);
+}
+
 TEST_CASE("R56: an allocation fails in submit_to, at home or at the target") {
     for (ShardId failing : {0U, 1U}) {
         CAPTURE(failing);
@@ -174,6 +196,27 @@ TEST_CASE("R56: an allocation fails in submit_to, at home or at the target") {
 
 TEST_CASE("R56: an allocation fails in spawn_blocking") {
     CHECK(fail_each_allocation(block_with_a_failure) > 3);
+}
+
+TEST_CASE("R56: a blocking function that could not be handed over is handed over by the next poll") {
+    BlockingPool pool(1);
+    auto executor = make_busy_executor();
+    executor->run([&]() -> Co<void> {
+        auto job = pool.spawn([] { return 5; });
+        bool has_thrown = false;
+        auto without_memory = poll_fn([&](Context& context) -> Poll<void> {
+            FailsAt fails(0);
+            try {
+                static_cast<void>(job.poll(context));
+            } catch (const std::bad_alloc&) {
+                has_thrown = true;
+            }
+            return Unit{};
+        });
+        co_await without_memory;
+        CHECK(has_thrown);
+        CHECK(co_await timeout(10s, job) == 5);
+    });
 }
 
 TEST_CASE("R56: an allocation of any thread fails while a pool is started and joined") {

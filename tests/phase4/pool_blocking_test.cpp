@@ -1,8 +1,6 @@
 // BlockingPool: threads for what blocks.
 #include "support.hpp"
 
-#include <sched.h>
-
 using namespace support;
 
 TEST_CASE("a function runs on another thread, and its result is awaited here") {
@@ -173,18 +171,17 @@ TEST_CASE("an exception that nobody awaits is reported, whenever the future goes
 }
 
 TEST_CASE("blocking threads of a bound executor run on all CPUs that the process may use") {
-    BlockingPool pool(1);
-    auto executor =
-        LocalExecutorBuilder().placement(Placement::Fixed{allowed_cpus().front()}).spawn([&]() -> Co<void> {
-            auto count = co_await pool.spawn([] {
-                cpu_set_t set;
-                sched_getaffinity(0, sizeof set, &set);
-                return CPU_COUNT(&set);
-            });
-            CHECK(static_cast<std::size_t>(count) == allowed_cpus().size());
-        });
-    REQUIRE(executor);
-    executor->join();
+    for (const Placement& where :
+         {Placement(Placement::Fenced{allowed_cpus()}), Placement(Placement::Unbound{})}) {
+        BlockingPool pool(1, where);
+        auto root = [&]() -> Co<void> {
+            CHECK(co_await pool.spawn(cpus_of_this_thread) == allowed_cpus().size());
+        };
+        auto executor =
+            LocalExecutorBuilder().placement(Placement::Fixed{allowed_cpus().front()}).spawn(root);
+        REQUIRE(executor);
+        executor->join();
+    }
 }
 
 TEST_CASE("spawn_blocking() on any shard uses the threads of its pool, and no more than were allowed") {

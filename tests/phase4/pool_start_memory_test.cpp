@@ -4,6 +4,8 @@
 
 #include "../phase1/counted_new.hpp"
 
+#include <sys/resource.h>
+
 using namespace support;
 
 #if defined(OPERATOR_NEW_IS_FIXED)
@@ -41,6 +43,35 @@ TEST_CASE("R56: the n-th allocation of the thread that starts a pool fails, for 
     }
     CHECK(failures > 50);
     start()->join_all();
+}
+
+TEST_CASE("R56: an allocation of any thread fails while a shard says that it has no descriptors left") {
+    static_cast<void>(allowed_cpus());
+    auto child = run_in_child([] {
+        UniqueFd lowest(dup(STDERR_FILENO));
+        rlim_t few = static_cast<rlim_t>(lowest.get()) + 2;  // one is left: less than an executor takes
+        rlimit limit{few, few};
+        setrlimit(RLIMIT_NOFILE, &limit);
+        auto start = [] {
+            return LocalExecutorPoolBuilder(PoolPlacement::Unbound{1}).on_all_shards([](Shard&) -> Co<void> {
+                co_return;
+            });
+        };
+        auto refused = start();
+        CHILD_REQUIRE(!refused && refused.error().text.starts_with("shard 0: "));
+        for (long n = 0;; ++n) {
+            counted_new::has_failed_anywhere = false;
+            counted_new::successes_left_anywhere = n;
+            try {
+                CHILD_REQUIRE(!start());
+            } catch (const std::bad_alloc&) {
+            }
+            counted_new::successes_left_anywhere = -1;
+            if (!counted_new::has_failed_anywhere) return;
+        }
+    });
+    CAPTURE(child.errors);
+    CHECK(child.exited_well());
 }
 
 #endif

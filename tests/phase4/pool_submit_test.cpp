@@ -15,6 +15,18 @@ void on_shard_0(Body body) {
     pool.join_all();
 }
 
+// Sets the flag when this thread has ended, and its executor with it.
+void note_end_of_thread(std::atomic<bool>& flag) {
+    struct Note {
+        std::atomic<bool>* flag = nullptr;
+        ~Note() {
+            if (flag) *flag = true;
+        }
+    };
+    thread_local Note note;
+    note.flag = &flag;
+}
+
 }  // namespace
 
 TEST_CASE("a function runs on the other shard, and its value comes back") {
@@ -141,11 +153,14 @@ TEST_CASE("cancel() drops the task over there, and says so") {
 TEST_CASE("a call that is cancelled before it starts is not sent") {
     on_shard_0([]() -> Co<void> {
         auto ran = std::make_shared<std::atomic<bool>>(false);
-        auto call = submit_to(1, [ran] { *ran = true; });
-        call.cancel();
-        auto end = co_await call;
-        REQUIRE_FALSE(end);
-        CHECK(end.error() == CallError::cancelled);
+        for (bool is_started : {false, true}) {
+            auto call = submit_to(1, [ran] { *ran = true; });
+            call.cancel();
+            if (is_started) call.start();
+            auto end = co_await call;
+            REQUIRE_FALSE(end);
+            CHECK(end.error() == CallError::cancelled);
+        }
         co_await submit_to(1, [] {});
         CHECK_FALSE(*ran);
     });
@@ -214,6 +229,63 @@ TEST_CASE("a call with a limit is ready in time while the other shard hogs its c
     });
 }
 
+TEST_CASE("a limit that a call gets once it is out is not the target's business") {
+    on_shard_0([]() -> Co<void> {
+        auto release = std::make_shared<std::atomic<bool>>(false);
+        auto hogging = std::make_shared<std::atomic<bool>>(false);
+        auto hog = submit_to(1, [release, hogging] {
+            *hogging = true;
+            wait_until([&] { return release->load(); });
+        });
+        hog.start();
+        wait_until([&] { return hogging->load(); });
+        auto call = submit_to(1, [] { return 3; });
+        call.start();
+        auto timed = std::move(call).timeout(0s);
+        *release = true;
+        co_await hog;
+        co_await submit_to(1, [] {});
+        CHECK(co_await timed == 3);  // begun although it was late, and home before anybody looked
+        for (int i = 0; i < 200; ++i) {
+            auto read_meanwhile = submit_to(1, [] { return 4; });
+            read_meanwhile.start();
+            auto limited = std::move(read_meanwhile).timeout(10s);
+            CHECK(co_await limited == 4);
+        }
+    });
+}
+
+TEST_CASE("a call may outlive its executor and the pool, and is then dropped anywhere") {
+    for (bool in_another_pool : {false, true}) {
+        std::atomic<bool> home_is_gone = false;
+        auto endless = [&]() -> Co<void> {
+            struct Last {
+                std::atomic<bool>& may_end;
+                ~Last() {
+                    wait_until([&] { return may_end.load(); });
+                }
+            } last{home_is_gone};
+            co_await sleep(1h);
+        };
+        std::optional<decltype(submit_to(1, endless))> kept;
+        {
+            auto pool = start_pool(2, [&](Shard& shard) -> Co<void> {
+                if (shard.id() == 1) co_return;
+                note_end_of_thread(home_is_gone);
+                kept.emplace(submit_to(1, endless));
+                kept->start();
+                co_await submit_to(1, [] {});
+            });
+            pool.join_all();
+        }
+        auto drop = [&](Shard&) -> Co<void> {
+            kept.reset();
+            co_return;
+        };
+        if (in_another_pool) start_pool(1, drop).join_all();
+    }
+}
+
 TEST_CASE("a root that has ended leaves a shard that still serves the others") {
     on_shard_0([]() -> Co<void> {
         co_await sleep(5ms);
@@ -228,11 +300,28 @@ TEST_CASE("a plain thread hands work to a shard and waits for the result") {
     CHECK(pool.submit_to(0, []() -> Co<int> { co_return 5; }).get() == 5);
     auto failing = pool.submit_to(0, []() -> int { throw std::runtime_error("inside"); });
     CHECK_THROWS_WITH(failing.get(), "inside");
+    auto refused = pool.submit_to(0, []() -> int { throw CallError::cancelled; }).get();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error() == CallError::cancelled);
     pool.request_stop();
     pool.join_all();
     auto late = pool.submit_to(0, [] { return 1; }).get();
     REQUIRE_FALSE(late);
     CHECK(late.error() == CallError::shard_gone);
+}
+
+TEST_CASE("an exception of work from outside is reported if nobody asks for the result") {
+    Reports reports;
+    auto pool = start_pool(1, [](Shard& shard) -> Co<void> { co_await shard.stop_requested(); });
+    static_cast<void>(pool.submit_to(0, [] { throw std::runtime_error("dropped at once"); }));
+    {
+        auto late = pool.submit_to(0, [] { throw std::runtime_error("dropped late"); });
+        auto asked = pool.submit_to(0, [] { throw std::runtime_error("asked for"); });
+        CHECK_THROWS_WITH(asked.get(), "asked for");
+    }
+    pool.request_stop();
+    pool.join_all();
+    CHECK(Reports::texts == std::vector<std::string>{"dropped at once", "dropped late"});
 }
 
 TEST_CASE("work from outside that a shard does not finish ends without a result") {

@@ -172,6 +172,14 @@ TEST_CASE("a CPU that may not be used refuses the pool") {
     CHECK(pool.error().text.find("9999") != std::string::npos);
 }
 
+TEST_CASE("an unbound shard may run on all CPUs, whatever the thread that starts it is bound to") {
+    std::thread([] {
+        CHECK(Placement(Placement::Fixed{allowed_cpus().front()}).apply_to_this_thread());
+        auto pool = start_pool(2, [](Shard&) -> Co<std::size_t> { co_return cpus_of_this_thread(); });
+        for (auto cpus : pool.join_all()) CHECK(cpus == allowed_cpus().size());
+    }).join();
+}
+
 TEST_CASE("an exception on one shard cancels the others and reaches join_all") {
     std::atomic<int> dropped = 0;
     struct Counter {
@@ -209,6 +217,33 @@ TEST_CASE("R55: a pool that is joined by one of its own shards refuses, and live
     }));
     stands = true;
     CHECK(pool->join_all().size() == 2);
+}
+
+TEST_CASE("R55: a pool that is started inside an executor refuses, and none of its shards runs") {
+    bool ran = false;
+    auto root = [&](Shard&) -> Co<void> {
+        ran = true;
+        co_return;
+    };
+    make_executor()->run([&]() -> Co<void> {
+        LocalExecutorPoolBuilder builder(PoolPlacement::Unbound{1});
+        CHECK_THROWS_AS(static_cast<void>(builder.on_all_shards(root)), std::logic_error);
+        co_return;
+    });
+    CHECK_FALSE(ran);
+}
+
+TEST_CASE("a task that awaits the news of another shard aborts") {
+    auto child = run_in_child([] {
+        auto pool = start_pool(2, [](Shard& shard) -> Co<void> {
+            shard.pool().request_stop();
+            auto abroad = [&shard]() -> Co<void> { co_await shard.stop_requested(); };
+            co_await submit_to(1 - shard.id(), abroad);
+        });
+        pool.join_all();
+    });
+    CHECK(child.aborted());
+    CHECK(child.says("a task awaited the news of another shard"));
 }
 
 TEST_CASE("request_stop() lets roots end by themselves, cancel() does not") {

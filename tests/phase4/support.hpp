@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <sched.h>
 
 namespace support {
 
@@ -53,6 +54,13 @@ private:
 template <class Done>
 void wait_until(Done done) {
     while (!done()) std::this_thread::yield();
+}
+
+// On how many CPUs the calling thread may run.
+inline std::size_t cpus_of_this_thread() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) throw std::runtime_error("sched_getaffinity");
+    return static_cast<std::size_t>(CPU_COUNT(&set));
 }
 
 // A pool of unbound shards; throws what the builder says.

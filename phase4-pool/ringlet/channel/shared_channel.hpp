@@ -154,7 +154,12 @@ private:
         std::size_t at = receiver().position() & mask_;
         std::size_t run = std::min({most, receiver().unpromised(most), mask_ + 1 - at});
         T* first = slots_ + at;
-        into.insert(into.end(), std::move_iterator(first), std::move_iterator(first + run));
+        try {
+            into.insert(into.end(), std::move_iterator(first), std::move_iterator(first + run));
+        } catch (...) {
+            receiver().pass_on();
+            throw;
+        }
         std::destroy_n(first, run);
         receiver().advance(run);
         return run;
@@ -262,7 +267,8 @@ public:
 
     // The same for many, which are moved out of `items`. What there is room for is published together: one
     // store in the order that all cores see, and not one for each. Gives how many were sent; with the waiting
-    // one, fewer than all means that the receiver is gone. `items` must stay until then.
+    // one, fewer than all means that the receiver is gone. `items` must stay until then. Dropped before, it
+    // has sent some of the first items, perhaps all, and nobody is told how many.
     std::size_t try_send_many(std::span<T> items) const { return channel().try_send_many(items); }
     SharedSendMany<T> send_many(std::span<T> items) const { return {channel(), items}; }
 
@@ -285,15 +291,19 @@ public:
 
     // Appends what is there, at least one item and at most `most` of them, and gives back the slots together.
     // Gives how many; 0 only at the end of the channel, as recv(), or if there is none now. Throws
-    // std::bad_alloc with nothing taken.
+    // std::bad_alloc with nothing taken. Aborts if `most` is 0.
     std::size_t try_recv_many(std::vector<T>& into, std::size_t most) const {
-        return channel().try_recv_many(into, most);
+        return channel().try_recv_many(into, checked(most));
     }
     SharedRecvMany<T> recv_many(std::vector<T>& into, std::size_t most) const noexcept {
-        return {channel(), into, most};
+        return {channel(), into, checked(most)};
     }
 
 private:
+    static std::size_t checked(std::size_t most) noexcept {
+        RINGLET_CHECK(most > 0, "to receive at most 0 items looks like the end of the channel");
+        return most;
+    }
     SharedChannel<T>& channel() const noexcept { return static_cast<SharedChannel<T>&>(end_->channel()); }
 
     OwnedEnd end_;

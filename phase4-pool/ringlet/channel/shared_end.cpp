@@ -45,6 +45,9 @@ SharedEnd::Turn SharedEnd::poll_slowly(Waiter& waiter, const Waker& waker) noexc
         if (waiting_.promised() == 0) look(1);
         return Turn::go;
     }
+    // Outside of all executors it may be polled by hand.
+    RINGLET_CHECK(!current_executor() || address_.leads_here(),
+                  "an end of a shared channel was used away from the executor that it is connected to");
     if (peer_.is_gone() && available(1) == 0) return Turn::closed;
     waiting_.wait(waiter, waker);
     look(0);

@@ -76,6 +76,8 @@ public:
         if (waiter.is_involved()) [[unlikely]]
             waiting_.leave(waiter);
     }
+    // After Turn::go, if no step was taken: it is left to those who wait.
+    void pass_on() noexcept { look(0); }
 
     // Goes on by so many steps, all at once in the eyes of the other end, which is woken if it waits.
     //

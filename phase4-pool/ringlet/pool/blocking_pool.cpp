@@ -87,6 +87,7 @@ void BlockingPool::work() noexcept {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    Placement::unbind_this_thread();
     if (auto bound = placement_.apply_to_this_thread(); !bound) {
         notice_once("blocking pool", "a blocking thread runs anywhere: " + bound.error().text);
     }

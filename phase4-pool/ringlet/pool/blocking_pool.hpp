@@ -70,8 +70,9 @@ public:
     class [[nodiscard]] Blocking;
 
     // Calls `fn` on a thread of the pool. Await the result; what it throws is thrown there. Dropped before a
-    // thread has begun, it does not run; dropped later, its result is dropped and its
-    // exception reported.
+    // thread has begun, it does not run; dropped later, it runs on, its result is dropped and its exception
+    // reported. Only the pool's destructor waits for that: what it borrows must outlive the pool, unless its
+    // task is never dropped.
     template <class Fn>
     Blocking<std::decay_t<Fn>> spawn(Fn&& fn) {
         return {*this, std::decay_t<Fn>(std::forward<Fn>(fn))};
@@ -109,7 +110,8 @@ public:
     Poll<Output> poll(Context& context) {
         if (job_->is_done()) return job_->take();
         job_->set_waker(context.waker());
-        if (!std::exchange(submitted_, true)) job_.get_deleter().pool.submit(*job_);
+        if (!submitted_) job_.get_deleter().pool.submit(*job_);
+        submitted_ = true;
         return pending;
     }
 

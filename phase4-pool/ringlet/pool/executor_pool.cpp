@@ -70,6 +70,7 @@ struct DecideNo {
 std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const LocalExecutorBuilder& builder,
                                                                         Shard& shard, Unparker& address,
                                                                         UniqueFd signals) try {
+    Placement::unbind_this_thread();
     auto executor = builder.make();
     if (!executor) return std::unexpected(executor.error());
     auto unparker = (*executor)->unparker();
@@ -118,6 +119,8 @@ LocalExecutorPoolBuilder& LocalExecutorPoolBuilder::stop_on_signals() {
 }
 
 std::expected<std::shared_ptr<Pool>, StartError> LocalExecutorPoolBuilder::make_pool() const {
+    if (current_executor())
+        throw std::logic_error("a pool was started inside an executor, where nobody could join it");
     auto topology = Topology::read();
     if (!topology) return std::unexpected(topology.error());
     auto placements = placement_.resolve(*topology);
@@ -177,7 +180,7 @@ void LocalExecutorPoolBuilder::run_shard(const LocalExecutorBuilder& builder, Po
                                          const std::shared_future<bool>& all_stand) {
     Shard& shard = pool.shard(id);
     auto executor = make_executor(builder, shard, shard.address_, std::move(signals));
-    made.set_value(executor ? Started() : std::unexpected(executor.error()));
+    made.set_value(executor ? Started() : std::unexpected(std::move(executor.error())));
     if (!all_stand.get()) return;
     try {
         body(**executor, shard);

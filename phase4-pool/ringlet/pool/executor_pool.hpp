@@ -10,6 +10,7 @@
 #include <ringlet/future/select.hpp>
 #include <ringlet/pool/submit_to.hpp>
 #include <ringlet/runtime.hpp>
+#include <ringlet/task/report.hpp>
 
 #include <functional>
 #include <future>
@@ -27,13 +28,14 @@ namespace ringlet {
 template <class T>
 class [[nodiscard]] OutsideResult {
 public:
-    // Waits. Throws what the function threw. Once; not inside an executor.
+    // Waits. Throws what the function threw; a CallError is returned. Once; not inside an executor. Dropped
+    // without it, an exception is reported.
     std::expected<T, CallError> get() {
         RINGLET_CHECK(!current_executor(),
                       "a shard's task waited as plain threads do: await submit_to() instead");
         state_->done.acquire();
         if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
-        if (!state_->value) return std::unexpected(CallError::shard_gone);
+        if (!state_->value) return std::unexpected(state_->why);
         if constexpr (std::is_void_v<T>) {
             return {};
         } else {
@@ -50,6 +52,11 @@ private:
         std::binary_semaphore done{0};  // the call has let go of the rest
         std::optional<Stored<T>> value;
         std::exception_ptr error;
+        CallError why = CallError::shard_gone;  // there is no value
+
+        ~State() {
+            if (error) report_unhandled_exception(std::move(error));
+        }
     };
 
     std::shared_ptr<State> state_ = std::make_shared<State>();
@@ -101,7 +108,8 @@ template <class T>
 class ExecutorPool : public PoolThreads {
 public:
     // As PoolThreads::join(). Gives what the roots returned, in the order of the shards; nothing for those
-    // that were cancelled.
+    // that were cancelled. A blocking function whose future was dropped may run on until the pool is
+    // destroyed, which waits for it.
     std::vector<std::optional<Stored<T>>> join_all() {
         join();
         return std::move(*outputs_);
@@ -136,7 +144,8 @@ public:
 
     // Starts all shards and runs on each, as its root, what `fn(shard)` returns. Returns once they all stand;
     // if one cannot be made, none runs. A shard whose root has ended goes on serving the others until all
-    // have. An exception of one root cancels the other roots.
+    // have. An exception of one root cancels the other roots. Refused (std::logic_error) inside an executor,
+    // where the pool could neither be joined nor destroyed.
     template <class Fn>
         requires Future<std::invoke_result_t<Fn&, Shard&>>
     auto on_all_shards(Fn fn) const
@@ -230,6 +239,8 @@ private:
             } else {
                 state.value.emplace(co_await call->fn_());
             }
+        } catch (CallError why) {
+            state.why = why;
         } catch (...) {
             state.error = std::current_exception();
         }

@@ -140,6 +140,8 @@ public:
     }
 
     Poll<void> poll(Context& context) noexcept {
+        RINGLET_CHECK(&Shard::current() == &shard_,
+                      "a task awaited the news of another shard: use Shard::current()");
         if (is_reached()) return Unit{};
         shard_.waiting_.wait(waiter_, context.waker());
         return pending;

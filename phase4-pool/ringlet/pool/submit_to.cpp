@@ -4,6 +4,7 @@ namespace ringlet {
 
 void CallMessage::start() noexcept {
     RINGLET_CHECK(!started_, "a call was started twice");
+    if (home_again_) return;
     started_ = true;
     holders_.fetch_add(1, std::memory_order_relaxed);
     if (target_.address().post(*this)) return;
@@ -54,7 +55,7 @@ void CallMessage::come_home() noexcept {
 
 void CallMessage::cancel() noexcept {
     if (!started_) {
-        started_ = home_again_ = true;
+        home_again_ = true;
         why_ = CallError::cancelled;
     }
     if (home_again_ || std::exchange(cancelling_, true)) return;
@@ -62,9 +63,16 @@ void CallMessage::cancel() noexcept {
     if (!target_.address().post(cancellation_)) release();
 }
 
+// The target may be gone with the pool. Home's thread holds the pool while its executor lives; another pool's
+// shard may have home's address, but then nobody holds this call any more except its future.
+bool CallMessage::can_reach_target() const noexcept {
+    LocalExecutor* here = current_executor();
+    return here && here->shard() == &home_ && holders_.load(std::memory_order_acquire) > 1;
+}
+
 void CallMessage::abandon() noexcept {
     waker_ = Waker();
-    if (started_) cancel();
+    if (started_ && !home_again_ && can_reach_target()) cancel();
     release();
 }
 

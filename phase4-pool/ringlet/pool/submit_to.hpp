@@ -1,6 +1,10 @@
 // submit_to: runs a function on another shard and awaits its result here.
 //
-//     std::expected<std::size_t, CallError> bytes = co_await submit_to(2, [&key] { return lookup(key); });
+//     auto call = submit_to(2, [key] { return lookup(key); });
+//     std::expected<std::size_t, CallError> bytes = co_await call;
+//
+// By value: the function may still run there when its caller is gone, dropped with its root because another
+// shard failed or the pool was cancelled, or ready because a .timeout() has passed.
 //
 // The call is one message that goes there, becomes a task in the default queue, and comes back with the
 // result. Its one allocation is its reply's place too, so that an answer never has to wait for room, and two
@@ -36,8 +40,12 @@ public:
     bool is_started() const noexcept { return started_; }
     bool is_home() const noexcept { return home_again_; }
     void set_waker(const Waker& waker) noexcept { waker_.remember(waker); }
-    void set_deadline(Time deadline) noexcept { deadline_ = deadline; }  // before it is started
-    // Asks the target to drop the task. The call still comes home, perhaps with a result that came first.
+    // What the target goes by. It may be reading the call once that is out.
+    void set_deadline(Time deadline) noexcept {
+        if (!started_) deadline_ = deadline;
+    }
+    // Asks the target to drop the task. The call still comes home, perhaps with a result that came first. Not
+    // started, it will not be.
     void cancel() noexcept;
     // The future is gone: what comes home is dropped, and an exception reported.
     void abandon() noexcept;
@@ -67,6 +75,7 @@ private:
     void run_at_target() noexcept;
     void come_home() noexcept;
     void release() noexcept;
+    bool can_reach_target() const noexcept;
 
     Shard& home_;
     Shard& target_;
@@ -105,7 +114,11 @@ public:
         }
     }
 
-    static void* operator new(std::size_t bytes) { return recycle::allocate(bytes); }
+    static void* operator new(std::size_t bytes) {
+        static_assert(alignof(Call) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                      "over-aligned types are not supported in a call: hold them through a pointer");
+        return recycle::allocate(bytes);
+    }
     static void operator delete(void* call, std::size_t bytes) noexcept { recycle::deallocate(call, bytes); }
 
 private:
@@ -162,8 +175,8 @@ private:
 };
 
 // What submit_to() gives. It goes out when it is first polled, or at start(). Dropping it cancels the task at
-// the target; what that has borrowed from here may be in use until it is gone, so such a call must be
-// awaited.
+// the target; what that has borrowed from here may be in use until it is gone. One that has outlived its
+// home's executor, or the pool, may still be dropped, which then cancels nothing.
 template <class Fn>
 class [[nodiscard]] Submitted {
 public:
@@ -181,11 +194,13 @@ public:
         return pending;
     }
 
+    // Once, and before it is polled. Does nothing after cancel().
     void start() noexcept { call_->start(); }
     void cancel() noexcept { call_->cancel(); }
 
-    // With a limit: the target does not begin what is overdue, and what it has begun is cancelled then. Ready
-    // at the deadline even if the other shard is busy.
+    // With a limit: the target does not begin what is overdue, unless the call was out before it had a limit;
+    // what it has begun is cancelled then. Ready at the deadline even if the other shard is busy, and even if
+    // the function still runs there.
     auto timeout(Duration longest) &&;
 
 private:
