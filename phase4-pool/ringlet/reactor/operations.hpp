@@ -36,8 +36,9 @@ inline unsigned length_of(std::size_t bytes) noexcept {
     return static_cast<unsigned>(std::min<std::size_t>(bytes, 1U << 30));
 }
 
-// The kernel would take what stands before a zero for the whole. Nothing has an empty name: ENOENT.
-inline std::string whole_path(std::string path) {
+// The kernel would take what stands before a zero for the whole. Nothing has an empty name: ENOENT. Inlined,
+// GCC 12 would warn of a string that is not initialised.
+[[gnu::noinline]] inline std::string whole_path(std::string path) {
     return path.find('\0') == std::string::npos ? std::move(path) : std::string();
 }
 
