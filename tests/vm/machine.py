@@ -31,6 +31,8 @@ LEFT_OUT_CASES = {  # by suite: a filter of doctest, without blanks
     "faults_core_shutdown_test": ("R53:?an?executor?with*", "it measures that 250 operations end within 100 ms"),
     "executor_park_test": ("an?idle?executor?uses*", "it measures CPU time"),
     "executor_preempt_test": ("R42:*", "it measures latencies"),
+    "executor_stats_test": ("an?operation?s?time?is*,time?spent?looking*", "they measure times to a tenth of a millisecond"),
+    "executor_trace_test": ("a?sleep?is?noted*", "it measures a time to a millisecond"),
 }
 # Of Intel's make, since QEMU gives an emulated AMD processor neither two threads to a core nor a clock to be trusted.
 QEMU = """
