@@ -10,6 +10,7 @@ namespace ringlet {
 Receiver::~Receiver() {
     // A task that reads still learns that there is nothing more to wait for.
     std::move(reader_).wake();
+    while (!queue_.empty()) queue_.pop(*budget_);
     // Leases that the program still holds keep the budget alive.
     budget_->release();
 }
@@ -109,7 +110,7 @@ void Receiver::keep(Lease lease) noexcept {
 
 // Empty if there is none.
 Lease Receiver::next_lease() noexcept {
-    if (!queue_.empty()) return queue_.pop();
+    if (!queue_.empty()) return queue_.pop(*budget_);
     if (!copies_) return Lease();
     Lease next = std::move(copies_->front());
     copies_->pop_front();

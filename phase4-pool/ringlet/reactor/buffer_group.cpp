@@ -46,18 +46,17 @@ Lease Lease::copy() const {
 
 void LeaseQueue::push(Lease lease) noexcept {
     group_ = std::exchange(lease.group_, nullptr);
-    budget_ = lease.budget_;
     group_->links_[lease.id_] = {static_cast<std::uint32_t>(lease.size()), 0};
     (size_ > 0 ? group_->links_[tail_].next : head_) = lease.id_;
     tail_ = lease.id_;
     ++size_;
 }
 
-Lease LeaseQueue::pop() noexcept {
+Lease LeaseQueue::pop(LeaseBudget& budget) noexcept {
     std::uint16_t id = head_;
     head_ = group_->links_[id].next;
     --size_;
-    return Lease(*group_, *budget_, id, group_->buffer(id).first(group_->links_[id].size));
+    return Lease(*group_, budget, id, group_->buffer(id).first(group_->links_[id].size));
 }
 
 void ReleaseBufferGroup::operator()(BufferGroup* group) const noexcept { group->release(); }

@@ -120,18 +120,14 @@ public:
     LeaseQueue() noexcept = default;
     LeaseQueue(const LeaseQueue&) = delete;
     LeaseQueue& operator=(const LeaseQueue&) = delete;
-    ~LeaseQueue() {
-        while (!empty()) pop();
-    }
 
     bool empty() const noexcept { return size_ == 0; }
-    // All leases of a queue come from one group and count against one budget.
+    // All leases of a queue come from one group and count against one budget, which its owner keeps for it.
     void push(Lease lease) noexcept;
-    Lease pop() noexcept;
+    Lease pop(LeaseBudget& budget) noexcept;
 
 private:
     BufferGroup* group_ = nullptr;
-    LeaseBudget* budget_ = nullptr;
     unsigned size_ = 0;
     std::uint16_t head_ = 0;
     std::uint16_t tail_ = 0;
