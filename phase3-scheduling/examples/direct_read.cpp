@@ -4,11 +4,10 @@
 // Shows: DmaFile, its buffers, which ring serves what.
 // Run:   ./direct_read
 //        ./direct_read --folder /mnt/nvme --mib 4096 --ms 5000
-// See:   32 in flight, more of them if each is submitted at once than if all wait for the next turn. The poll
-// ring
-//        serves only drives that can be polled (NVMe with nvme.poll_queues set), sooner than interrupts
-//        would. Its price is the last figure: the core does not sleep while it waits. Read on in
-//        ringlet/fs/dma_file.hpp.
+// See:   32 in flight, more of them if each is submitted at once than if all wait for the next turn. The
+//        poll ring serves only drives that can be polled (NVMe with nvme.poll_queues set), sooner than
+//        interrupts would. Its price is the last figure: the core does not sleep while it waits. Read on
+//        in ringlet/fs/dma_file.hpp.
 #include <ringlet/base/histogram.hpp>
 #include <ringlet/fs/dma_file.hpp>
 #include <ringlet/runtime.hpp>

@@ -1,10 +1,11 @@
 // A bit of everything that an executor does, to look at: three queues, timers, I/O, and a task that is
 // preempted.
 //
-// Shows: LocalExecutorBuilder::trace(), write_trace_json(), describe(). Every example takes these two flags.
+// Shows: LocalExecutorBuilder::trace(), write_trace_json(), describe(). Most examples take these two flags.
 // Run:   ./trace_me --trace trace.json --timeline timeline.svg
 // See:   a table of queues and rings on the terminal. Open timeline.svg in a browser and trace.json on
-//        https://ui.perfetto.dev: the hog's 5 ms turns are cut short when the metronome ticks.
+//        https://ui.perfetto.dev: bulk has 200 of 1,000 shares, so its turns are of 1 ms, and urgent ticks
+//        between two of them.
 #include <ringlet/fs/buffered_file.hpp>
 #include <ringlet/reactor/stats_report.hpp>
 #include <ringlet/runtime.hpp>

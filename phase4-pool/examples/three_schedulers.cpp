@@ -5,8 +5,7 @@
 // Run:   ./three_schedulers --svg FILE
 //        --cost-us 1 shows the price of the queues themselves.
 // See:   a table; with the even load the three are level in jobs/s; with the skewed one, queues per core
-// leave
-//        one worker asleep a third of the time or more. The last sentence is computed from the table.
+//        leave one worker asleep a third of the time or more. The last sentence is computed from the table.
 //        Read on in schedulers/scheduler.hpp, and in schedulers/measure.hpp for how it is measured.
 #include "example/options.hpp"
 #include "schedulers/queue_per_core.hpp"

@@ -91,9 +91,11 @@ TEST_CASE("several may wait for the end, polled or not; who comes after it is re
     Closing first(gate.close());
     Closing second(gate.close());
     Closing dropped(gate.close());
+    Closing dropped_woken(gate.close());
     Closing unpolled(gate.close());
     CHECK_FALSE(first.poll());
     CHECK_FALSE(dropped.poll());
+    CHECK_FALSE(dropped_woken.poll());
     CHECK_FALSE(second.poll());
     dropped.drop();
     pass = std::unexpected(Closed{});
@@ -101,6 +103,9 @@ TEST_CASE("several may wait for the end, polled or not; who comes after it is re
     CHECK(second.counts.wakes == 1);
     CHECK(dropped.counts.wakes == 0);
     CHECK(dropped.counts.references == 0);
+    CHECK(dropped_woken.counts.wakes == 1);
+    dropped_woken.drop();
+    CHECK(dropped_woken.counts.references == 0);
     for (Closing* wait : {&second, &unpolled, &first}) {
         CHECK(wait->poll());
         CHECK(has_closed(*wait));

@@ -2,7 +2,7 @@
 
 Chains of 100,000 coroutine frames must not overflow a stack of 8 MiB. Whether they do depends on optimisation level,
 compiler and sanitizer, so one build of the suite shows little. Without RINGLET_TEST_ALL=1 it is the given compiler at
-three settings. With it: every level, compiler and sanitizer, in each phase whose future/ or task/ is not the last one's.
+three settings. With it: every level, compiler and sanitizer, in each phase whose future/ or task/ differs from that of the phase before.
 """
 
 import os

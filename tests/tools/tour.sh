@@ -70,7 +70,7 @@ expect() {
 tour_futures() {
     local programs=$build/subprojects/phase1-futures look=phase1-futures/examples
     step "the first program" "$look/first_program.cpp, phase1-futures/ringlet/executor/local_executor.hpp" \
-        "a coroutine awaits two tasks on a local executor: 3" \
+        "a coroutine spawns a task and awaits it, on a local executor: 3" \
         expect '^3$' "$programs/first_program"
     step "two queues" "$look/two_queues.cpp, phase1-futures/ringlet/executor/queue_manager.hpp" \
         "tasks take turns within a queue, queues with each other" \

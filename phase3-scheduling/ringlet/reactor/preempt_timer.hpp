@@ -17,8 +17,8 @@ public:
     bool is_armed() const noexcept { return is_in_flight(); }
     CycleTime until() const noexcept { return until_; }
 
-    // Makes the kernel end the timeout at `until`, seen from `now`; one system call. An armed one must be
-    // armed for later.
+    // Makes the kernel end the timeout at `until`, seen from `now`; one system call. One that is armed can
+    // only be brought forward.
     void arm(RingDriver& latency, CycleTime now, CycleTime until);
 
 private:
