@@ -142,6 +142,52 @@ TEST_CASE("R53: operations that outlive their executor have ended, and are freed
     CHECK(open_descriptors() == before);
 }
 
+namespace {
+
+// A buffer that, when it is dropped, leaves word to a task.
+struct SpawningBuffer {
+    std::string bytes = std::string(64, '\0');
+    int* dropped;
+
+    explicit SpawningBuffer(int& counter) : dropped(&counter) {}
+    SpawningBuffer(SpawningBuffer&& other) noexcept
+        : bytes(std::move(other.bytes)), dropped(std::exchange(other.dropped, nullptr)) {}
+    SpawningBuffer& operator=(SpawningBuffer&& other) noexcept {
+        std::swap(bytes, other.bytes);
+        std::swap(dropped, other.dropped);
+        return *this;
+    }
+    ~SpawningBuffer() {
+        if (!dropped) return;
+        ++*dropped;
+        if (current_executor()) spawn_local(ready(0)).detach();
+    }
+
+    char* data() { return bytes.data(); }
+    const char* data() const { return bytes.data(); }
+    std::size_t size() const { return bytes.size(); }
+};
+
+}  // namespace
+
+TEST_CASE("R53: a buffer that spawns as its operation ends with the executor leaves no task behind") {
+    Pipe pipe = make_pipe();
+    SharedFd reader(std::move(pipe.reader));
+    int dropped = 0;
+    auto executor = make_io_executor();
+    executor->run([&]() -> Co<void> {
+        auto reading = [&]() -> Co<void> {
+            using Read = operations::Read<SpawningBuffer>;
+            co_await Operation(Read(reader, SpawningBuffer(dropped), operations::at_current_position));
+        };
+        spawn_local(reading()).detach();
+        co_await round_trip();
+    });
+    REQUIRE(dropped == 0);
+    executor.reset();
+    CHECK(dropped == 1);
+}
+
 TEST_CASE("R53: streams, listeners, leases and handles may outlive their executor") {
     std::size_t before = open_descriptors();
     {

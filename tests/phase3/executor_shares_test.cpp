@@ -207,6 +207,36 @@ TEST_CASE("dynamic shares are asked again every period, and at no other time") {
     CHECK(queues.on.executor.queue(dynamic)->shares().count() == Shares::most);
 }
 
+TEST_CASE("dynamic shares are asked between two tasks, also when a task wakes another queue") {
+    Queues queues;
+    bool in_task = false;
+    int asked_in_task = 0;
+    int asked = 0;
+    auto read = [&] {
+        ++asked;
+        asked_in_task += in_task;
+        return 500u;
+    };
+    auto dynamic = queues.add(Shares::Dynamic{read, 1ms});
+    auto other = queues.add(Shares::Static{100});
+    auto wakes_others = [&]() -> Co<void> {
+        for (int i = 0; i < 20; ++i) {
+            in_task = true;
+            queues.on.parker.work(2ms);
+            queues.spawn(other, [](VirtualExecutor& on) -> Co<void> {
+                on.parker.work(10us);
+                co_return;
+            }(queues.on));
+            in_task = false;
+            co_await yield_now();
+        }
+    };
+    queues.spawn(dynamic, wakes_others());
+    parts_of(queues.on, {dynamic}, 30ms);
+    CHECK(asked > 4);
+    CHECK(asked_in_task == 0);
+}
+
 TEST_CASE("shares outside of 1 to 1000 are a bug, and said so") {
     auto end = run_in_child([] { Shares none{Shares::Static{0}}; });
     CHECK(end.aborted());

@@ -37,10 +37,12 @@ LocalExecutor::LocalExecutor(std::string name, std::unique_ptr<Parker> parker)
 LocalExecutor::~LocalExecutor() {
     RINGLET_CHECK(!current_executor(), "an executor was destroyed from inside a run");
     Entered entered(*this);
-    // The destructor of a future may spawn: so ask again after each.
-    while (!live_tasks_.empty()) close_now(live_tasks_.front());
-    queues_.clear();
-    parker_->drain();
+    // The destructor of a future may spawn, and in drain() that of a buffer: so ask again after each.
+    do {
+        while (!live_tasks_.empty()) close_now(live_tasks_.front());
+        queues_.clear();
+        parker_->drain();
+    } while (!live_tasks_.empty());
 }
 
 void LocalExecutor::turn(bool may_park) {

@@ -49,10 +49,12 @@ LocalExecutor::LocalExecutor(std::string name, std::unique_ptr<Parker> parker, D
 LocalExecutor::~LocalExecutor() {
     RINGLET_CHECK(!current_executor(), "an executor was destroyed from inside a run");
     Entered entered(*this);
-    // The destructor of a future may spawn: so ask again after each.
-    while (!live_tasks_.empty()) close_now(live_tasks_.front());
-    queues_.clear();
-    parker_->drain();
+    // The destructor of a future may spawn, and in drain() that of a buffer: so ask again after each.
+    do {
+        while (!live_tasks_.empty()) close_now(live_tasks_.front());
+        queues_.clear();
+        parker_->drain();
+    } while (!live_tasks_.empty());
 }
 
 void LocalExecutor::turn(bool may_park) {
@@ -103,6 +105,7 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
         preempted = preempt_words_.is_set();
     }
     charge_running(CycleClock::now());
+    queue.shares_.refresh(charged_until_);
     queue.stats_.count_turn(visited, preempted);
     note_turn_end(queue, charged_until_, preempted);
     current_queue_ = &default_queue_;
@@ -112,7 +115,7 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
 void LocalExecutor::charge_running(CycleTime now) noexcept {
     // The counters of two cores may disagree a little, and an executor that is not pinned may move.
     Duration ran = std::max(Duration::zero(), now - charged_until_);
-    queues_.charge(ran, now);
+    queues_.charge(ran);
     charged_until_ = now;
 }
 

@@ -55,12 +55,14 @@ LocalExecutor::~LocalExecutor() {
     // From now on no other thread can reach a task of this one; what has been posted may still make new ones.
     while (!foreign_tasks_.empty()) foreign_tasks_.front().close();
     if (inbox_) inbox_->close();
-    drop_tasks();
-    parker_->drain();
+    do {
+        drop_tasks();
+        parker_->drain();
+    } while (!live_tasks_.empty());
 }
 
 void LocalExecutor::drop_tasks() noexcept {
-    // The destructor of a future may spawn: so ask again after each.
+    // The destructor of a future may spawn, and in drain() that of a buffer: so ask again after each.
     while (!live_tasks_.empty()) close_now(live_tasks_.front());
     queues_.clear();
 }
@@ -131,6 +133,7 @@ void LocalExecutor::run_queue(TaskQueue& queue) {
         }
     }
     charge_running(CycleClock::now());
+    queue.shares_.refresh(charged_until_);
     queue.stats_.count_turn(visited, preempted);
     note_turn_end(queue, charged_until_, preempted);
     current_queue_ = &default_queue_;
@@ -147,7 +150,7 @@ void LocalExecutor::deliver_between_tasks() noexcept {
 void LocalExecutor::charge_running(CycleTime now) noexcept {
     // The counters of two cores may disagree a little, and an executor that is not pinned may move.
     Duration ran = std::max(Duration::zero(), now - charged_until_);
-    queues_.charge(ran, now);
+    queues_.charge(ran);
     charged_until_ = now;
 }
 

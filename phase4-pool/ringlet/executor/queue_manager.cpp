@@ -66,8 +66,7 @@ bool QueueManager::runs_later(const TaskQueue* a, const TaskQueue* b) noexcept {
     return b->key_ < a->key_;
 }
 
-void QueueManager::charge(Duration ran, CycleTime now) noexcept {
-    running_->shares_.refresh(now);
+void QueueManager::charge(Duration ran) noexcept {
     running_->vruntime_ = running_->vruntime_ + VirtualTime::of(ran, running_->shares_.count());
     running_->stats_.runtime += ran;
 }

@@ -42,8 +42,8 @@ public:
 
     // The queue that next() gave and that was not given back yet; null if none runs.
     TaskQueue* running() const noexcept { return running_; }
-    // It has run for `ran`, until `now`. May be called several times in a turn.
-    void charge(Duration ran, CycleTime now) noexcept;
+    // It has run for `ran`. May be called several times in a turn.
+    void charge(Duration ran) noexcept;
 
     // The least bound of the active queues whose latency matters, the running one left out; Duration::max()
     // if there is none.
