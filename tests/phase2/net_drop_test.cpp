@@ -111,6 +111,30 @@ TEST_CASE("a task that is cancelled while it reads leaves the bytes to others") 
     });
 }
 
+TEST_CASE("a stream that is asked on another executor fails there, and is whole on its own") {
+    auto own = make_io_executor();
+    auto other = make_io_executor();
+    auto [stream, peer] = half_raw_pair();
+    std::vector<Lease> held;
+    own->run([&, &stream = stream, &peer = peer]() -> Co<void> {
+        for (unsigned i = 0; i < LeaseBudget::leases_max; ++i) {
+            put(peer.get(), "x");
+            held.push_back(value_of(co_await stream.read_lease()));
+        }
+        co_await settled();  // paused: the kernel has nothing of it
+    });
+    other->run([&stream = stream]() -> Co<void> {
+        auto read = co_await stream.read_lease();
+        CHECK(error_text(read) == "receive: Operation canceled");
+    });
+    held.clear();
+    put(peer.get(), "more");
+    own->run([&stream = stream]() -> Co<void> {
+        std::string heard = co_await read_exactly(stream, 4);
+        CHECK(heard == "more");
+    });
+}
+
 TEST_CASE("a write that is dropped sends a part at most, and its buffer lives until the kernel is done") {
     run_io([]() -> Co<void> {
         auto [stream, peer] = half_raw_pair();

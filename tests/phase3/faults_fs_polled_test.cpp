@@ -1,5 +1,6 @@
 // RELIABILITY row 37: devices that cannot be polled for completions. What a device says of itself is this
 // file's to say: it stands in for polled_block.cpp at link time.
+#include "../phase1/failing_new.hpp"
 #include "dma_support.hpp"
 
 #include <ringlet/reactor/direct_device.hpp>
@@ -116,6 +117,35 @@ TEST_CASE("R37: what polling refuses with EOPNOTSUPP is read on the main ring, a
     });
     CHECK_MESSAGE(child.exited_well(), child.errors);
 }
+
+#if !defined(OPERATOR_NEW_IS_FIXED)
+
+TEST_CASE("R37: what polling refuses is read on the main ring also if there is no memory to say so") {
+    DiskFolder folder(usual_folder());
+    std::string text = pattern(8192);
+    make_file(folder / "file", text);
+    if (read_polled(folder / "file") != -EOPNOTSUPP) {
+        return skip(37, "this disk polls, or this kernel does not refuse to poll one that cannot");
+    }
+    auto child = run_in_child([&] {
+        Notices notices;
+        claims_to_poll = true;
+        run_io([&]() -> Co<void> {
+            auto file = value_of(co_await DmaFile::open(folder / "file"));
+            auto read = file.read_at_aligned(file.alloc_dma_buffer(4096), 0);
+            static_cast<void>(co_await poll_once(read));
+            FailsAt fails(0);
+            auto done = co_await read;
+            CHILD_REQUIRE(counted_new::has_failed);
+            CHILD_REQUIRE(done.n == 4096);
+            CHILD_REQUIRE(file.io_path() == IoPath::interrupt);
+        });
+        CHILD_REQUIRE(notices.texts.empty());
+    });
+    CHECK_MESSAGE(child.exited_well(), child.errors);
+}
+
+#endif
 
 TEST_CASE("R37: a failure that has nothing to do with polling condemns no device") {
     DiskFolder folder(usual_folder());

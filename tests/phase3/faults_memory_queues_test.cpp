@@ -144,6 +144,42 @@ Co<bool> reads_ranges(std::string path, std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("R56: an executor needs no memory to go to sleep") {
+    // So many operations that the ring has room for no more of them, and then for its own.
+    for (std::size_t in_flight = 1; in_flight < 9; ++in_flight) {
+        CAPTURE(in_flight);
+        auto executor = make_executor();
+        auto unparker = value_of(executor->unparker());
+        auto urgent = executor->create_task_queue(Shares{}, Latency::Matters{1ms}, "urgent");
+        Pipe silent = make_pipe();
+        SharedFd reader(std::move(silent.reader));
+        auto wait_for_it = [&] {
+            return Operation(operations::Read(reader, std::string(1, '\0'), operations::at_current_position));
+        };
+        executor->spawn_local_into(urgent, wait_for_it()).value().detach();
+        std::vector<decltype(wait_for_it())> reads;
+        for (std::size_t i = 0; i < in_flight; ++i) reads.push_back(wait_for_it());
+        executor
+            ->spawn_local([&]() -> Co<void> {
+                for (auto& read : reads) static_cast<void>(co_await poll_once(read));
+            })
+            .detach();
+        executor->turn(false);
+        executor->turn(false);
+        REQUIRE(reactor_of(*executor).in_flight() == in_flight + 1);
+        std::atomic<bool> asleep = false;
+        std::jthread waker([&] {
+            while (!asleep) std::this_thread::sleep_for(1ms);
+            unparker.unpark();
+        });
+        AtPoint hooks([&](std::string_view id) { asleep = asleep || id == "park: announced"; });
+        FailsAt fails(0);
+        CHECK_NOTHROW(executor->turn(true));
+        CHECK(asleep.exchange(true));
+        CHECK_FALSE(counted_new::has_failed);
+    }
+}
+
 TEST_CASE("R56: an allocation fails while queues with shares and bounds are made and filled") {
     CHECK(fail_each(fill_queues) > 10);
 }

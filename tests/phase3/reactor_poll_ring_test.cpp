@@ -73,6 +73,28 @@ TEST_CASE("the poll ring is made for the first file that can be polled, and comp
     });
 }
 
+TEST_CASE(
+    "a polled read for which the device has no room while the executor ends is over, and its owner told") {
+    PolledFile on_disk;
+    using Reading = Operation<operations::DirectRead>;
+    std::optional<Reading> reading;
+    {
+        auto executor = make_io_executor();
+        executor->run([&]() -> Co<void> {
+            auto file = co_await on_disk.open();
+            hold(true);
+            reading.emplace(file.read_at_aligned(file.alloc_dma_buffer(4096), 0));
+            static_cast<void>(co_await poll_once(*reading));
+        });
+        hold(false);
+        poll_ring.crowded = 1;
+    }
+    CHECK(poll_ring.crowded == 0);
+    auto polled = poll(*reading);
+    REQUIRE(polled.is_ready());
+    CHECK(polled.take().n.error() == std::errc::operation_canceled);
+}
+
 TEST_CASE("a root that waits for a polled read alone is no deadlock") {
     PolledFile on_disk;
     auto executor = make_io_executor();

@@ -29,7 +29,7 @@ Reactor& Reactor::current() {
 }
 
 void Reactor::cancel(Source& source) noexcept {
-    if (source.is_in_flight()) source.driver_->cancel(source);
+    if (source.is_in_flight() && !source.leaked_) source.driver_->cancel(source);
 }
 
 void Reactor::poll() {

@@ -91,7 +91,10 @@ void RingDriver::work_off_backlog() noexcept {
 
 // What is refused here, nobody comes back to before the next turn, and a hog's timer has to be armed before.
 void RingDriver::flush() noexcept {
-    for (int tries = 3; tries > 0 && ring_ && ring_->queued() > 0; --tries) enter(false, std::nullopt);
+    for (int tries = 3; tries > 0 && has_unsubmitted(); --tries) {
+        work_off_backlog();
+        enter(false, std::nullopt);
+    }
 }
 
 // The turn of the loop.

@@ -45,6 +45,9 @@ public:
     void cancel(Source& source) noexcept;
     void flush() noexcept;
 
+    // Some of what was submitted the kernel has not taken yet.
+    bool has_unsubmitted() const noexcept { return ring_ && (ring_->queued() > 0 || !backlog_.empty()); }
+
     // Submits what is queued, and hands completions that are there to their sources. Never sleeps.
     void poll() noexcept;
     // The same, after a sleep until there is a completion, a signal, or `deadline` (nullopt: for ever).

@@ -2,6 +2,7 @@
 
 #include <ringlet/base/notice.hpp>
 
+#include <new>
 #include <sys/sysmacros.h>
 #include <utility>
 
@@ -23,9 +24,13 @@ DirectDevice::DirectDevice(dev_t number, std::string path)
     if (!polls_) notice("it does not poll (NVMe drives do if nvme.poll_queues is set)");
 }
 
-void DirectDevice::refuse(const char* why) {
+void DirectDevice::refuse(const char* why) noexcept {
     polls_ = false;
-    notice(why);
+    try {
+        notice(why);
+    } catch (const std::bad_alloc&) {
+        // The next file that is opened there says it.
+    }
 }
 
 void DirectDevice::notice(const std::string& why) const {

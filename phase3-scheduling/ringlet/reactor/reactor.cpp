@@ -60,7 +60,7 @@ Reactor& Reactor::current() {
 }
 
 void Reactor::cancel(Source& source) noexcept {
-    if (source.is_in_flight()) source.driver_->cancel(source);
+    if (source.is_in_flight() && !source.leaked_) source.driver_->cancel(source);
 }
 
 bool Reactor::is_urgent() const noexcept {
@@ -246,11 +246,11 @@ void Reactor::arm_preempt(CycleTime until, bool others_ready) noexcept {
 
 // Tear-down.
 
+// One that hangs does not take the time of the others, which would then leak what has no fault.
 void Reactor::drain() noexcept {
-    Time give_up = after(Clock::now(), drain_max);
-    latency_.drain(give_up);
-    main_.drain(give_up);
-    if (poll_) poll_->drain(give_up);
+    latency_.drain(after(Clock::now(), drain_max));
+    main_.drain(after(Clock::now(), drain_max));
+    if (poll_) poll_->drain(after(Clock::now(), drain_max));
 }
 
 }  // namespace ringlet

@@ -41,7 +41,7 @@ Result<BufferGroup*> RingDriver::buffers(unsigned count, unsigned bytes) {
 }
 
 void RingDriver::offer_memory(std::span<std::byte> memory) noexcept {
-    if (memory_offered_ || memory.empty()) return;
+    if (!ring_ || memory_offered_ || memory.empty()) return;
     memory_offered_ = true;
     iovec whole{memory.data(), memory.size()};
     if (ring_->register_with(IORING_REGISTER_BUFFERS, &whole, 1) == 0) {
@@ -133,7 +133,10 @@ void RingDriver::work_off_backlog() noexcept {
 
 // What is refused here, nobody comes back to before the next turn, and a hog's timer has to be armed before.
 void RingDriver::flush() noexcept {
-    for (int tries = 3; tries > 0 && ring_ && ring_->queued() > 0; --tries) enter(false, std::nullopt);
+    for (int tries = 3; tries > 0 && has_unsubmitted(); --tries) {
+        work_off_backlog();
+        enter(false, std::nullopt);
+    }
 }
 
 // The turn of the loop.
@@ -261,7 +264,7 @@ void RingDriver::finish(Source& source, int result, unsigned flags) noexcept {
 std::uint32_t RingDriver::take_slot(Source& source) {
     // The reactor's own, the preempt timer first of all, must not fail: room for them is made with the
     // others.
-    if (source.home_ && slots_.capacity() - slots_.size() < own_max) slots_.reserve(2 * slots_.capacity());
+    if (source.home_ && slots_.capacity() - slots_.size() <= own_max) slots_.reserve(2 * slots_.capacity());
     if (first_free_ == no_slot) {
         slots_.push_back({nullptr, 0, no_slot, {}});
         first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);

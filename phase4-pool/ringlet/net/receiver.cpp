@@ -38,7 +38,7 @@ Poll<Result<void>> Receiver::poll_filled(Context& context) {
     if (current_.empty()) current_ = next_lease();
     bool over = ended_ || error_ != 0;
     if (!over) {
-        if (auto armed = arm_or_wait(context.waker()); !armed) return armed;
+        if (auto armed = arm_or_wait(context.waker()); !armed && current_.empty()) return armed;
     }
     if (!current_.empty()) return Result<void>();
     if (ended_) return Result<void>();
@@ -53,8 +53,8 @@ Result<void> Receiver::arm_or_wait(const Waker& waker) {
     if (!group) return std::unexpected(group.error());
     if (!group_) group_.reset((*group)->share());
     if (group_.get() != *group) {
-        // The executor has ended that this stream was read on.
-        error_ = ECANCELED;
+        // It has been read on another executor, which has ended, or where it can be read on.
+        return failure(operations::receive_category, ECANCELED);
     } else if (budget_->is_spent() || copies_) {
         budget_->wait(waker);
     } else if (!group_->has_free()) {
@@ -111,7 +111,7 @@ void Receiver::keep(Lease lease) noexcept {
 // Empty if there is none.
 Lease Receiver::next_lease() noexcept {
     if (!queue_.empty()) return queue_.pop(*budget_);
-    if (!copies_) return Lease();
+    if (!copies_ || copies_->empty()) return Lease();  // empty: there was no memory for the first
     Lease next = std::move(copies_->front());
     copies_->pop_front();
     if (copies_->empty()) copies_.reset();

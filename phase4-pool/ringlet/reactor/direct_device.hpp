@@ -36,7 +36,7 @@ public:
 
     // A file on it could not be polled for after all: the file system, or the kernel, cannot. Until another
     // file is opened, all of them wait for interrupts.
-    void refuse(const char* why);
+    void refuse(const char* why) noexcept;
     // Another file is opened: perhaps that one can.
     void reconsider() noexcept { polls_ = block_bytes_ > 0; }
 
