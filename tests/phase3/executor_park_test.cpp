@@ -195,6 +195,21 @@ TEST_CASE("an executor that sleeps while its last unparker goes finds that it is
     CHECK(windows == 1);
 }
 
+TEST_CASE("while the last unparker goes there is no deadlock: what it was told before is looked for") {
+    auto executor = make_executor();
+    auto unparker = std::make_unique<Unparker>(value_of(executor->unparker()));
+    bool is_gone = false;
+    AtPoint hooks([&](std::string_view id) {
+        if (id != "unparker: the last is gone") return;
+        is_gone = true;
+        // As the owner would, in this very moment, on its own thread.
+        CHECK_NOTHROW(executor->turn(true));
+        CHECK_THROWS_AS(executor->turn(true), Deadlock);
+    });
+    unparker.reset();
+    CHECK(is_gone);
+}
+
 TEST_CASE("an unparker that outlives its executor does nothing") {
     Unparker unparker;
     {

@@ -47,9 +47,7 @@ public:
 
     // Any thread. When the last unparker goes the bell rings once more: nobody can end the next sleep.
     void add_holder() noexcept { holders_.fetch_add(1, std::memory_order_relaxed); }
-    void drop_holder() noexcept {
-        if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) ring();
-    }
+    void drop_holder() noexcept;
     bool has_holders() const noexcept { return holders_.load(std::memory_order_acquire) > 0; }
 
     // Becomes readable when a sleep is to end. Never read: each write wakes whoever polls it anew.
