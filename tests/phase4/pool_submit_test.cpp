@@ -229,6 +229,40 @@ TEST_CASE("a call with a limit is ready in time while the other shard hogs its c
     });
 }
 
+TEST_CASE("a call that has arrived in time, and waited too long for its turn, is not begun") {
+    on_shard_0([]() -> Co<void> {
+        auto ran = std::make_shared<std::atomic<bool>>(false);
+        auto release = std::make_shared<std::atomic<bool>>(false);
+        auto hogging = std::make_shared<std::atomic<bool>>(false);
+        auto fenced = std::make_shared<std::atomic<bool>>(false);
+        // While the first has the core the others arrive, and the call with them; then the second takes
+        // longer than the call may wait, and nobody at home notices.
+        auto first = submit_to(1, [release, hogging] {
+            *hogging = true;
+            wait_until([&] { return release->load(); });
+        });
+        first.start();
+        wait_until([&] { return hogging->load(); });
+        Time over = after(Clock::now(), 200ms);
+        auto second = submit_to(1, [over] { wait_until([&] { return Clock::now() > over; }); });
+        second.start();
+        auto late = spawn_local(submit_to(1, [ran] { *ran = true; }).timeout(100ms));
+        co_await yield_now();
+        auto fence = submit_to(1, [fenced] { *fenced = true; });
+        fence.start();
+        *release = true;
+        wait_until([&] { return fenced->load(); });
+        CHECK_FALSE(*ran);
+        auto end = co_await late;
+        REQUIRE(end);
+        REQUIRE_FALSE(*end);
+        CHECK(end->error() == CallError::timed_out);
+        co_await first;
+        co_await second;
+        co_await fence;
+    });
+}
+
 TEST_CASE("a limit that a call gets once it is out is not the target's business") {
     on_shard_0([]() -> Co<void> {
         auto release = std::make_shared<std::atomic<bool>>(false);

@@ -2,7 +2,8 @@
 //
 //     auto made = co_await submit_to(2, [] { return ForeignPtr(std::make_unique<Session>()); });
 //     ForeignPtr<Session> session = std::move(made).value();
-//     auto call = submit_to(session.home(), [session = std::move(session)] { return session->age(); });
+//     ShardId home = session.home();
+//     auto call = submit_to(home, [session = std::move(session)] { return session->age(); });
 //
 // Threads: made at home, which is the shard it is made on, and only there is the object touched; moved and
 // dropped on any thread, also a plain one. Lifetimes: the object dies at home, always: at once if the pointer

@@ -17,10 +17,6 @@ void CallMessage::arrive() noexcept { homeward_ ? come_home() : run_at_target();
 // At the target.
 
 void CallMessage::run_at_target() noexcept {
-    if (deadline_ && Clock::now() >= *deadline_) {
-        why_ = CallError::timed_out;
-        return go_home();
-    }
     try {
         task_.emplace(spawn());
     } catch (...) {

@@ -53,6 +53,8 @@ public:
 protected:
     // At the target. Throws std::bad_alloc with nothing begun.
     virtual JoinHandle<void> spawn() = 0;
+    // What waited too long for its turn is not begun.
+    bool is_overdue() const noexcept { return deadline_ && Clock::now() >= *deadline_; }
     // The task is gone, whether it has ended or was dropped.
     void go_home() noexcept;
 
@@ -142,6 +144,10 @@ private:
     }
 
     Poll<void> advance(Context& context) noexcept {
+        if (!is_begun() && is_overdue()) {
+            why_ = CallError::timed_out;
+            return Unit{};
+        }
         try {
             if constexpr (is_async) {
                 if (!future_) future_.emplace((*fn_)());
@@ -157,6 +163,11 @@ private:
             error_ = std::current_exception();
         }
         return Unit{};
+    }
+
+    bool is_begun() const noexcept {
+        if constexpr (is_async) return future_.has_value();
+        return false;  // it is polled once
     }
 
     // The function dies where it ran.
