@@ -23,7 +23,7 @@ void Dialogue::take(std::string_view bytes, Milliseconds now, Round& round) {
     const auto left = answer_all(unfinished_, now, round);
     if (left.size() == unfinished_.size()) return;
     if (unfinished_.capacity() > kept_bytes_max) {
-        unfinished_ = std::string(left);
+        std::string(left).swap(unfinished_);  // to assign would keep the capacity
     } else {
         unfinished_.erase(0, unfinished_.size() - left.size());
     }
@@ -41,6 +41,7 @@ std::string_view Dialogue::answer_all(std::string_view bytes, Milliseconds now, 
         if (const auto* request = std::get_if<Request>(&parsed)) {
             bytes.remove_prefix(request->consumed);
             if (!request->arguments.empty()) answer(request->arguments, now, round);
+            parser_.forget();
         } else if (const auto* bad = std::get_if<Bad>(&parsed)) {
             append_error(round.here(), bad->message);
             over_ = true;

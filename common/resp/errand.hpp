@@ -37,7 +37,10 @@ public:
 
     // Ready for other requests.
     void clear();
-    std::size_t memory_bytes() const { return bytes_.capacity() + replies_.capacity(); }
+    std::size_t memory_bytes() const {
+        return bytes_.capacity() + replies_.capacity() + memory_of(requests_) + memory_of(lengths_) +
+               memory_of(arguments_) + memory_of(reply_ends_);
+    }
 
 private:
     struct OneRequest {
@@ -45,6 +48,10 @@ private:
         std::size_t arguments;
     };
 
+    template <class T>
+    static std::size_t memory_of(const std::vector<T>& items) {
+        return items.capacity() * sizeof(T);
+    }
     Arguments next_arguments(std::size_t count);
     void forget_replies();
 

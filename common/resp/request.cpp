@@ -65,23 +65,24 @@ bool take_word(std::string_view& rest, std::string& text) {
 // A connection that once sent a large request does not keep its memory.
 template <typename Container>
 void recycle(Container& container) {
-    if (container.capacity() > 1024) container = {};
+    if (container.capacity() > 1024) Container().swap(container);  // to assign would keep the capacity
     container.clear();
 }
 
 }  // namespace
 
 Parsed RequestParser::parse(std::string_view bytes) {
-    if (position_ == 0 && scanned_ == 0) {
-        recycle(pieces_);
-        recycle(arguments_);
-        recycle(text_);
-    }
+    if (position_ == 0 && scanned_ == 0) forget();
     const bool array = bytes.starts_with('*');
     const Step step = array ? read_array(bytes) : read_inline(bytes);
     if (step == Step::more) return Incomplete{request_min_};
     if (step == Step::bad) return Bad{message_};
     return finish(array ? bytes.data() : text_.data());
+}
+
+void RequestParser::forget() {
+    recycle(arguments_);
+    recycle(text_);
 }
 
 RequestParser::Step RequestParser::read_array(std::string_view bytes) {
@@ -182,6 +183,7 @@ RequestParser::Step RequestParser::fail(std::string message) {
 
 Request RequestParser::finish(const char* base) {
     for (const auto& piece : pieces_) arguments_.emplace_back(base + piece.begin, piece.length);
+    recycle(pieces_);
     const auto consumed = position_;
     position_ = scanned_ = 0;
     return {arguments_, consumed};

@@ -52,6 +52,9 @@ public:
     // are views, of an array into `bytes`, of an inline command into the parser, good until the next call.
     // After Bad there is no next call. However the bytes arrive in pieces, the outcome is the same.
     Parsed parse(std::string_view bytes);
+    // The arguments of the last Request are no longer wanted: a large one's memory is freed. Not to be called
+    // between an Incomplete and what follows it.
+    void forget();
 
 private:
     enum class Step : std::uint8_t { done, more, bad };

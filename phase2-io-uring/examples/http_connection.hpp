@@ -25,8 +25,9 @@ using namespace std::chrono_literals;
 inline constexpr auto stop_max = 5s;
 // How long we read on behind a last answer.
 inline constexpr auto part_max = 2s;
-// Longer ones, after a long pipeline, are not kept.
+// Longer ones, after a long pipeline, are not kept, nor are more than so many, after a rush.
 inline constexpr std::size_t buffer_bytes_max = 16 << 10;
+inline constexpr std::size_t buffers_max = 1024;
 // The idle time is counted in ticks of one timer for all connections: no timer is touched for a request. A
 // connection is idle for 8 to 9 ticks when it is closed.
 inline constexpr unsigned idle_ticks_max = 8;
@@ -52,7 +53,7 @@ struct Server {
         return buffer;
     }
     void give_back(std::string buffer) {
-        if (buffer.capacity() > buffer_bytes_max) return;
+        if (buffer.capacity() > buffer_bytes_max || buffers.size() == buffers_max) return;
         buffer.clear();
         buffers.push_back(std::move(buffer));
     }
@@ -159,14 +160,16 @@ inline Co<void> part(TcpStream& stream) {
 // The task of a connection. What it does seldom has a frame of its own, which an idle connection does not
 // pay.
 inline Co<void> serve(Server& server, TcpStream stream) {
-    bool ended = false;
-    // The Connection is gone before the stream is closed: nobody may shut a socket down that is not there.
-    for (Connection connection(server, stream); connection.goes_on(); ended = connection.has_ended()) {
-        std::string answers = connection.hear(co_await stream.read_lease());
-        if (!answers.empty()) answers = co_await send(connection, stream, std::move(answers));
-        server.give_back(std::move(answers));
+    {
+        // Gone before the stream is closed: nobody may shut a socket down that is not there.
+        Connection connection(server, stream);
+        while (connection.goes_on()) {
+            std::string answers = connection.hear(co_await stream.read_lease());
+            if (!answers.empty()) answers = co_await send(connection, stream, std::move(answers));
+            server.give_back(std::move(answers));
+        }
+        if (!connection.has_ended()) co_await part(stream);
     }
-    if (!ended) co_await part(stream);
     static_cast<void>(co_await std::move(stream).close());
 }
 

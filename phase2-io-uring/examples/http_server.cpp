@@ -59,6 +59,7 @@ Co<int> run(Server& server, SocketAddress address, Duration idle_max) {
                      signal.error().message().c_str());
         co_return 1;
     }
+    co_await yield_now();  // who was accepted last begins, and is among them
     for (Connection* connection : server.connections) connection->wind_up();
     if (!co_await timeout(http::stop_max, http::all_gone(server))) {
         std::printf("http_server: %zu connections were cut off\n", server.connections.size());

@@ -47,20 +47,27 @@ TcpListener listen(const SocketAddress& address, bool shared) {
     return std::move(*listener);
 }
 
+// Begins to serve. Without memory for it the connection is closed; the others stay.
+void welcome(Server& server, UniqueFd socket) {
+    try {
+        Result<Stream> stream = Stream::adopt(std::move(socket));
+        if (stream) spawn_local(http::serve(server, TcpStream(std::move(*stream)))).detach();
+    } catch (const std::bad_alloc&) {
+    }
+}
+
 // This shard's share of the connections, chosen by the kernel.
 Co<void> accept_own(Server& server, TcpListener& listener) {
     while (true) {
-        Result<TcpStream> accepted = co_await listener.accept();
+        Result<UniqueFd> accepted = co_await listener.accept_descriptor();
         if (!accepted) throw std::system_error(accepted.error());
-        spawn_local(http::serve(server, std::move(*accepted))).detach();
+        welcome(server, std::move(*accepted));
     }
 }
 
 // Runs on the shard that the connection is for.
 void take_over(Site& site, UniqueFd socket) {
-    if (!site.takes_connections) return;
-    Result<Stream> stream = Stream::adopt(std::move(socket));
-    if (stream) spawn_local(http::serve(site.server, TcpStream(std::move(*stream)))).detach();
+    if (site.takes_connections) welcome(site.server, std::move(socket));
 }
 
 Co<void> hand_over(ShardId to, Site& site, UniqueFd socket) {
@@ -74,7 +81,11 @@ Co<void> accept_for_all(Sites& sites, TcpListener& listener) {
     for (ShardId next = 0;; next = (next + 1) % sites.size()) {
         Result<UniqueFd> accepted = co_await listener.accept_descriptor();
         if (!accepted) throw std::system_error(accepted.error());
-        spawn_local(hand_over(next, sites[next], std::move(*accepted))).detach();
+        try {
+            spawn_local(hand_over(next, sites[next], std::move(*accepted))).detach();
+        } catch (const std::bad_alloc&) {
+            // One client fewer; the others stay.
+        }
     }
 }
 
@@ -115,6 +126,7 @@ Co<void> run(Shard& shard, Sites& sites, Settings& settings) {
     co_await accept_until_stopped(shard, sites, settings);
     co_await shard.everyone();  // nobody hands anything over any more
     site.takes_connections = false;
+    co_await yield_now();  // who was let in last begins, and is among them
     for (Connection* connection : server.connections) connection->wind_up();
     static_cast<void>(co_await timeout(http::stop_max, http::all_gone(server)));
     ticking.cancel();

@@ -55,13 +55,23 @@ JoinHandle<void> expire_keys(resp::Store& store) {
     });
 }
 
+// A task of its own, since the shard may be busy and others not. What throws there, for want of memory, goes
+// to stderr, and the connection is closed.
+Co<void> hand_over(ShardId to, kv::Arrival arrival) {
+    auto call = submit_to(to, std::move(arrival));
+    static_cast<void>(co_await call);
+}
+
 // Returns only if accepting fails for good; when descriptors run out, the listener waits and goes on.
 Co<std::error_code> accept_all(kv::Services& services, TcpListener& listener) {
     for (ShardId next = 0;; next = (next + 1) % static_cast<ShardId>(services.size())) {
         Result<UniqueFd> accepted = co_await listener.accept_descriptor();
         if (!accepted) co_return accepted.error();
-        auto handed_over = submit_to(next, kv::Arrival(*services[next], std::move(*accepted)));
-        static_cast<void>(co_await handed_over);
+        try {
+            spawn_local(hand_over(next, kv::Arrival(*services[next], std::move(*accepted)))).detach();
+        } catch (const std::bad_alloc&) {
+            // One client fewer; the others stay.
+        }
     }
 }
 
@@ -92,6 +102,8 @@ Co<int> run(Shard& shard, const Wishes& wishes, kv::Services& services) {
         shard.pool().request_stop();
     }
     co_await shard.stop_requested();
+    service.shut_the_door();
+    co_await yield_now();  // who was let in last begins, and is seen by wind_up()
     service.wind_up();
     if (!co_await timeout(stop_max, service.all_gone()))
         std::printf("sharded_kv: %zu connections were cut off\n", service.connections());

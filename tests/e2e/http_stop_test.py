@@ -114,6 +114,19 @@ class HttpStop(unittest.TestCase):
                 self.assertEqual((server.process.returncode, server.errors()), (0, ""))
                 self.assertIn(f"stopped after {20 * 502} answers", said)
 
+    def test_a_last_answer_has_its_time_to_be_read(self):
+        with Server("http_server") as server, server.connect() as uploading:
+            uploading.sendall(POST.replace(b"1000", b"1000000000"))
+            self.assertTrue(uploading.recv(1000).startswith(b"HTTP/1.1 413 "))
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertIsNone(server.process.poll())  # to close now would reset who still sends
+            uploading.sendall(b"x" * 1000)
+            uploading.close()
+            said, _ = server.process.communicate(timeout=1)
+            self.assertEqual((server.process.returncode, server.errors()), (0, ""))
+            self.assertNotIn("cut off", said)
+
     def test_a_request_that_never_ends_does_not_hold_up_the_stop(self):
         with Server("http_server") as server, server.connect() as connection:
             connection.sendall(GET + GET[:10])

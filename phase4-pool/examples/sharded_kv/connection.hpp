@@ -89,7 +89,7 @@ public:
     Arrival(Service& service, ringlet::UniqueFd socket) : service_(&service), socket_(std::move(socket)) {}
 
     void operator()() {
-        if (service_->is_winding_up()) return;
+        if (!service_->takes_connections()) return;
         ringlet::TcpStream stream(ringlet::Stream(ringlet::SharedFd(std::move(socket_))));
         ringlet::spawn_local(serve(*service_, std::move(stream))).detach();
     }

@@ -18,8 +18,9 @@ namespace kv {
 
 // What a round holds of replies that are not sent: beyond it, by no more than one reply of each shard.
 inline constexpr std::size_t reply_bytes_max = 1 << 20;
-// A larger round, after large values, is not kept.
+// A larger round, after large values, is not kept, nor are more than so many, after a rush.
 inline constexpr std::size_t round_bytes_max = 256 << 10;
+inline constexpr std::size_t rounds_max = 64;
 
 inline resp::Milliseconds now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(ringlet::Clock::now().time_since_epoch())
@@ -50,7 +51,7 @@ public:
         return round;
     }
     void give_back(std::unique_ptr<resp::Round> round) {
-        if (round->memory_bytes() > round_bytes_max) return;
+        if (round->memory_bytes() > round_bytes_max || rounds_.size() == rounds_max) return;
         round->clear();
         rounds_.push_back(std::move(round));
     }
@@ -69,13 +70,14 @@ public:
     std::size_t connections() const { return connections_.size(); }
     std::uint64_t accepted() const { return accepted_; }
 
-    // The server is being stopped: each stream ends behind the bytes that have arrived, so that requests
-    // among them still get their replies.
+    // The server is being stopped: nobody comes any more.
+    void shut_the_door() { takes_connections_ = false; }
+    bool takes_connections() const { return takes_connections_; }
+    // Each stream ends behind the bytes that have arrived, so that requests among them still get their
+    // replies.
     void wind_up() {
-        is_winding_up_ = true;
         for (auto* stream : connections_) static_cast<void>(ringlet::sys::shutdown(stream->fd(), SHUT_RD));
     }
-    bool is_winding_up() const { return is_winding_up_; }
     auto all_gone() {
         return ringlet::poll_fn([this](ringlet::Context& context) -> ringlet::Poll<void> {
             if (connections_.empty()) return ringlet::Unit{};
@@ -97,7 +99,7 @@ private:
     std::list<ringlet::TcpStream*> connections_;
     ringlet::Waker waits_for_last_;
     std::uint64_t accepted_ = 0;
-    bool is_winding_up_ = false;
+    bool takes_connections_ = true;
 };
 
 // An errand at its shard. It goes there and comes back, and takes its memory with it.
