@@ -2,6 +2,7 @@
 
 #include <ringlet/base/notice.hpp>
 
+#include <cstdio>
 #include <new>
 #include <sys/sysmacros.h>
 #include <utility>
@@ -29,7 +30,7 @@ void DirectDevice::refuse(const char* why) noexcept {
     try {
         notice(why);
     } catch (const std::bad_alloc&) {
-        // The next file that is opened there says it.
+        std::fprintf(stderr, "ringlet: %s: direct I/O waits for interrupts: %s\n", path_.c_str(), why);
     }
 }
 
