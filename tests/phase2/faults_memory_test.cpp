@@ -160,8 +160,13 @@ TEST_CASE("R56: an allocation fails while a stream is read into buffers of the g
 }
 
 TEST_CASE("R56: bytes for which there is neither buffer nor memory end the stream, after those before them") {
-    // The first copy of a stream takes several allocations.
-    for (long which = 0; which < 4; ++which) {
+    // What the first copy of a stream takes: a queue, and its bytes, which are an array: ASan's to allocate.
+#if defined(RINGLET_ASAN)
+    constexpr long allocations = 3;
+#else
+    constexpr long allocations = 4;
+#endif
+    for (long which = 0; which < allocations; ++which) {
         CAPTURE(which);
         auto executor = make_io_executor();
         auto [stream, peer] = half_raw_pair();
