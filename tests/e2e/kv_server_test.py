@@ -34,7 +34,7 @@ def memory_bytes(server):
 
 
 def is_sanitized(server):
-    """By the address space that AddressSanitizer reserves."""
+    """By the address space that AddressSanitizer and ThreadSanitizer reserve."""
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8")
     return int(re.search(r"VmSize:\s+(\d+)", status).group(1)) << 10 > 1 << 40
 
@@ -187,7 +187,6 @@ class Memory(unittest.TestCase):
             while redis_cli(server.port, "DBSIZE") != "0\n":
                 self.assertLess(time.monotonic(), until)
                 time.sleep(0.02)
-
 
     def test_large_requests_leave_nothing_behind(self):
         with started("--shards", 2) as server:

@@ -93,8 +93,8 @@ TEST_CASE("a hog is interrupted although its timer came behind what the kernel h
             }
             begun = submissions_to_refuse == 0;
             while (!need_preempt()) continue;
-            submissions_to_refuse =
-                2;  // of the next turn, which takes the timer's end: then it is armed anew
+            // Those of the next turn, which takes the timer's end: then it is armed anew.
+            submissions_to_refuse = 2;
             co_await yield_now();
             resumed = true;
         };

@@ -105,13 +105,14 @@ void Receiver::keep(Lease lease) noexcept {
         copies_->push_back(lease.copy());
     } catch (const std::bad_alloc&) {
         error_ = ENOMEM;
+        if (copies_ && copies_->empty()) copies_.reset();
     }
 }
 
 // Empty if there is none.
 Lease Receiver::next_lease() noexcept {
     if (!queue_.empty()) return queue_.pop(*budget_);
-    if (!copies_ || copies_->empty()) return Lease();  // empty: there was no memory for the first
+    if (!copies_) return Lease();
     Lease next = std::move(copies_->front());
     copies_->pop_front();
     if (copies_->empty()) copies_.reset();
