@@ -69,7 +69,8 @@ class Copy:
     def apply(self, patch):
         for name in re.findall(r"^--- a/(.*)$", patch, re.MULTILINE):
             self.touched[self.scratch / name] = (self.scratch / name).read_bytes()
-        must_run(["patch", "-p1", "--silent", "--force", "--no-backup-if-mismatch"], cwd=self.scratch, input=patch)
+        # Not patch(1), which finds a place for a hunk whose surroundings have changed, and plants nothing there.
+        must_run(["git", "apply", "-"], cwd=self.scratch, input=patch)
 
     def revert(self):
         for file, before in self.touched.items():
