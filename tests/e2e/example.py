@@ -82,11 +82,12 @@ class Server:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def settled_descriptors(self, expected):
-        """The number of open descriptors, after the server had a while to come down to `expected`."""
+        """The number of open descriptors, after the server had a while to come down to `expected`. It must have accepted
+        all clients: those in its backlog are not among them yet."""
         until = time.monotonic() + 5
-        while self.descriptors() > expected and time.monotonic() < until:
+        while (count := self.descriptors()) > expected and time.monotonic() < until:
             time.sleep(0.02)
-        return self.descriptors()
+        return count
 
     def connect(self):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)

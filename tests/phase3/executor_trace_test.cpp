@@ -164,7 +164,8 @@ TEST_CASE("a sleep is noted within its poll, as long as it was") {
         while (reader[poll].kind != TraceEvent::poll) --poll;
         CHECK(reader.end_of(poll) > reader.end_of(i));
     }
-    CHECK(asleep >= 19ms);
+    CHECK(asleep >= 10ms);  // what is missing, it may have waited for its CPU on the way to sleep
+    CHECK(asleep == executor->stats().parked);
 }
 
 TEST_CASE("an operation is noted with its ring, its name and its result, and apart from the runtime's own") {
