@@ -107,3 +107,33 @@ TEST_CASE("R26: a write in flight when its file is dropped is written, and the d
         CHECK(get_to_end(written.get()) == text);
     });
 }
+
+TEST_CASE("a close that says it was called off was not: the number may be another file's by then") {
+    Pipe pipe = make_pipe();
+    int number = pipe.reader.get();
+    auto executor = make_io_executor();
+    executor->run([&]() -> Co<void> {
+        spy.closes_to_deny = 1;
+        auto closed = co_await Operation(operations::Close(std::move(pipe.reader)));
+        CHECK(closed.error() == std::errc::operation_canceled);
+    });
+    REQUIRE(spy.opened_meanwhile == std::vector{number});
+    CHECK(fcntl(number, F_GETFD) >= 0);
+    UniqueFd of_another(number);
+}
+
+TEST_CASE("nobody asks to call off a close that the kernel has been given") {
+    Pipe pipe = make_pipe();
+    int number = pipe.reader.get();
+    auto executor = make_io_executor();
+    executor->run([&]() -> Co<void> {
+        {
+            Operation closing(operations::Close(std::move(pipe.reader)));
+            CHECK_FALSE(co_await poll_once(closing));
+        }
+        CHECK(co_await eventually([&] { return Reactor::current().in_flight() == 0; }));
+    });
+    CHECK(spy.submitted(IORING_OP_CLOSE) == 1);
+    CHECK(spy.submitted(IORING_OP_ASYNC_CANCEL) == 0);
+    CHECK(fcntl(number, F_GETFD) == -1);
+}

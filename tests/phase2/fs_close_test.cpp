@@ -165,3 +165,16 @@ TEST_CASE("close does not wait for an operation that has ended, though it still 
         CHECK(error_text((co_await closing).value()) == "no error");
     });
 }
+
+TEST_CASE("a file that is closed already says so if it is closed again") {
+    ChildEnd child = run_in_child([] {
+        TemporaryFolder folder;
+        run_io([&]() -> Co<void> {
+            auto file = value_of(co_await BufferedFile::create(folder / "file"));
+            value_of(co_await std::move(file).close());
+            value_of(co_await std::move(file).close());
+        });
+    });
+    CHECK(child.aborted());
+    CHECK(child.says("used after it was moved from or closed"));
+}

@@ -29,6 +29,10 @@ public:
     // So many cancel requests look for what does not exist: as if the kernel had missed their target, as
     // Linux 6.1 does while one of its threads is taking it up.
     int cancels_to_miss = 0;
+    // So many closes are told to have been called off, although they were not, as a file system's flush may
+    // say; and others open files before that is heard.
+    int closes_to_deny = 0;
+    std::vector<int> opened_meanwhile;
 
     void forget() { events_.clear(); }
     const std::vector<SpyEvent>& events() const { return events_; }
@@ -70,7 +74,12 @@ public:
             events_.push_back({SpyEvent::submitted, entry.opcode, 0, entry.flags});
         }
         for (unsigned tail = io_uring_smp_load_acquire(ring.cq.ktail); cq_tail_ != tail; ++cq_tail_) {
-            const io_uring_cqe& entry = ring.cq.cqes[cq_tail_ & *ring.cq.kring_mask];
+            io_uring_cqe& entry = ring.cq.cqes[cq_tail_ & *ring.cq.kring_mask];
+            if (closes_to_deny > 0 && opcodes_[entry.user_data] == IORING_OP_CLOSE) {
+                --closes_to_deny;
+                entry.res = -ECANCELED;
+                opened_meanwhile.push_back(dup(STDERR_FILENO));
+            }
             events_.push_back({SpyEvent::completed, opcodes_[entry.user_data], entry.res, entry.flags});
         }
     }

@@ -228,3 +228,21 @@ TEST_CASE("the sole holder of a descriptor is known when its operations have end
         co_await reading;
     });
 }
+
+TEST_CASE("two may wait to be the sole holder, and one of them may go") {
+    Pipe pipe = make_pipe();
+    SharedFd first(std::move(pipe.reader));
+    run_io([&]() -> Co<void> {
+        auto wait_for_it = [](SharedFd& fd) -> Co<void> { co_await operations::sole_holder_of(fd); };
+        std::optional<SharedFd> second(first);
+        auto waits = spawn_local(wait_for_it(first));
+        co_await yield_now();
+        {
+            auto waits_too = operations::sole_holder_of(*second);
+            CHECK_FALSE(co_await poll_once(waits_too));
+        }
+        CHECK(!waits.is_finished());
+        second.reset();
+        CHECK(co_await timeout(10s, waits));
+    });
+}

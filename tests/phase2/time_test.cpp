@@ -260,6 +260,20 @@ TEST_CASE("ticks that nobody waited for are skipped and not made up for") {
     });
 }
 
+TEST_CASE("two who wait for the same tick take no other with it") {
+    run_io([]() -> Co<void> {
+        Interval interval(10ms);
+        auto one = interval.tick();
+        auto other = interval.tick();
+        Time first = co_await one;
+        CHECK(co_await other == first);
+        Time asked = Clock::now();
+        Time next = co_await interval.tick();
+        CHECK(next > first);
+        CHECK(next <= after(asked, 10ms));
+    });
+}
+
 TEST_CASE("a dropped tick is not lost") {
     run_io([]() -> Co<void> {
         Interval interval(100ms);

@@ -44,6 +44,28 @@ TEST_CASE("yield_if_needed runs on if nothing waits, and lets another queue run 
     CHECK(executor->current_queue().stats().preemptions >= 1);
 }
 
+TEST_CASE("a sleep of an urgent queue that another task brings forward preempts that task in time") {
+    auto made = LocalExecutorBuilder().slice(5s).make();
+    REQUIRE(made);
+    LocalExecutor& executor = **made;
+    TaskQueueHandle urgent = executor.create_task_queue(Shares{}, Latency::Matters{1ms}, "urgent");
+    executor.run([&]() -> Co<void> {
+        Sleep nap = sleep(1h);
+        bool woken = false;
+        auto sleeps = [&]() -> Co<void> {
+            co_await nap;
+            woken = true;
+        };
+        auto sleeper = executor.spawn_local_into(urgent, sleeps()).value();
+        while (executor.queue(urgent)->stats().turns == 0) co_await yield_now();
+        nap.reset(1ms);
+        Time began = Clock::now();
+        CHECK(co_await hog_until([&] { return woken; }));
+        CHECK(Clock::now() - began < 2s);
+        co_await sleeper;
+    });
+}
+
 TEST_CASE("tasks of one queue share its slice: a hog that yields if needed lets its neighbours run") {
     auto executor = make_executor();
     int turns = 0;

@@ -137,6 +137,11 @@ TEST_CASE("the alignment is a power of two, buffers are rounded up to it, and th
             auto written = co_await file.write_all_at(file.alloc_dma_buffer(alignment), alignment / 2);
             CHECK(error_text(written.n) == "write: Invalid argument");
             CHECK(written.buffer.size() == alignment);
+            // To the kernel, of the ring, this would be where the last write ended.
+            auto nowhere = co_await file.write_at(file.alloc_dma_buffer(alignment), ~0ULL);
+            CHECK(error_text(nowhere.n) == "write: Invalid argument");
+            auto from_nowhere = co_await file.read_at_aligned(file.alloc_dma_buffer(alignment), ~0ULL);
+            CHECK(error_text(from_nowhere.n) == "read: Invalid argument");
         });
         CHECK(content_of(folder / "file") == pattern(65536));
     });

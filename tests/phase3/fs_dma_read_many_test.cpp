@@ -162,3 +162,24 @@ TEST_CASE("a range of more bytes than there is memory for is refused, and not ta
         CHECK_THROWS_AS(read_many(file, {{4096, SIZE_MAX}}), std::bad_alloc);
     });
 }
+
+TEST_CASE("a read that is cut short is not the end of the file for the ranges behind the cut") {
+    in_each_folder([](const DiskFolder& folder) {
+        std::string path = folder / "file";
+        std::string text = pattern(16'384);
+        make_file(path, text.substr(0, 4096));
+        run_io([&]() -> Co<void> {
+            auto file = value_of(co_await DmaFile::open(path, O_RDWR));
+            ReadMany many = read_many(file, {{0, 4096}, {4096, 4096}, {8192, 100}, {20'000, 100}});
+            CHECK(many.reads() == 2);
+            CHECK(value_of((co_await many.next())->bytes).text() == text.substr(0, 4096));
+            // The read has ended there; now the file goes on.
+            auto written = co_await file.write_all_at(buffer_of(file, text.substr(4096)), 4096);
+            value_of(std::move(written.n));
+            CHECK(value_of((co_await many.next())->bytes).text() == text.substr(4096, 4096));
+            CHECK(value_of((co_await many.next())->bytes).text() == text.substr(8192, 100));
+            CHECK(value_of((co_await many.next())->bytes).empty());
+            CHECK(!co_await many.next());
+        });
+    });
+}

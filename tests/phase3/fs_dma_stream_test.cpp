@@ -262,3 +262,35 @@ TEST_CASE("streams dropped on their way leak nothing") {
         });
     });
 }
+
+TEST_CASE("a stream may fill a device, whose size is not its to set") {
+    if (!is_root()) return skip(0, "not root, so no loop device");
+    DiskFolder folder(usual_folder());
+    make_file(folder / "image", std::string(65'536, '\0'));
+    UniqueFd image(open((folder / "image").c_str(), O_RDWR | O_CLOEXEC));
+    LoopDevice device(image.get());
+    if (!device.works()) return skip(0, "no loop device to be had");
+    std::string text = pattern(65'536);
+    run_io([&]() -> Co<void> {
+        auto file = value_of(co_await DmaFile::open(device.path(), O_RDWR));
+        CHECK(file.is_device());
+        DmaStreamWriter writer(file, small);
+        value_of(co_await writer.write(bytes_of_text(text)));
+        file = value_of(co_await DmaFile::open(folder / "image"));
+        CHECK_FALSE(file.is_device());
+        value_of(co_await std::move(writer).close());
+    });
+    CHECK(content_of(folder / "image") == text);
+}
+
+TEST_CASE("buffers larger than there is memory for are refused, and not rounded to none") {
+    DiskFolder folder(usual_folder());
+    make_file(folder / "file", pattern(5000));
+    run_io([&]() -> Co<void> {
+        DmaStreamOptions options{.buffer_bytes = SIZE_MAX};
+        DmaStreamReader reader(value_of(co_await DmaFile::open(folder / "file")), 0, options);
+        CHECK_THROWS_AS(co_await reader.next_buffer(), std::bad_alloc);
+        DmaStreamWriter writer(value_of(co_await DmaFile::create(folder / "other")), options);
+        CHECK_THROWS_AS(co_await writer.write(bytes_of_text("x")), std::bad_alloc);
+    });
+}

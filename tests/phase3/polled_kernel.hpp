@@ -16,11 +16,12 @@ namespace {
 
 struct PollRing {
     const io_uring* ring = nullptr;
-    int refuse_with = 0;  // an error for the next that is made
-    bool holds = false;   // the device takes its time: what is in flight stays so
-    int enters = 0;       // since it holds
-    int foreign = 0;      // entries that are no reads or writes
-    int crowded = 0;      // completions to come that say that the device's queue had no room
+    int refuse_with = 0;        // an error for the next that is made
+    int out_of_memory_for = 0;  // so many to come are refused with ENOMEM
+    bool holds = false;         // the device takes its time: what is in flight stays so
+    int enters = 0;             // since it holds
+    int foreign = 0;            // entries that are no reads or writes
+    int crowded = 0;            // completions to come that say that the device's queue had no room
 };
 PollRing poll_ring;
 
@@ -36,6 +37,10 @@ namespace ringlet::kernel {
 int setup(unsigned entries, io_uring_params& params, io_uring& ring) noexcept {
     bool polls = params.flags & IORING_SETUP_IOPOLL;
     if (polls && poll_ring.refuse_with) return -std::exchange(poll_ring.refuse_with, 0);
+    if (polls && poll_ring.out_of_memory_for > 0) {
+        --poll_ring.out_of_memory_for;
+        return -ENOMEM;
+    }
     if (polls && !support::polled_folder()) {
         params.flags = (params.flags & ~IORING_SETUP_IOPOLL) | IORING_SETUP_DEFER_TASKRUN;
     }

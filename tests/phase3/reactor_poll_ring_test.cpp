@@ -296,6 +296,21 @@ TEST_CASE("if the kernel makes no poll ring, the main ring serves, until another
     });
 }
 
+TEST_CASE("if there is no memory for the poll ring, files opened later do not wait for it") {
+    PolledFile on_disk;
+    run_io([&]() -> Co<void> {
+        poll_ring.out_of_memory_for = 1000;
+        auto file = value_of(co_await DmaFile::open(on_disk.path));
+        int left = std::exchange(poll_ring.out_of_memory_for, 0);
+        CHECK(left < 980);  // it has been tried, again and again
+        auto later = value_of(co_await DmaFile::open(on_disk.path));
+        CHECK(later.io_path() == IoPath::interrupt);
+        CHECK(!poll_ring.ring);
+        co_await check_read(file, 0, 10'000);
+        co_await check_read(later, 0, 10'000);
+    });
+}
+
 TEST_CASE("a request that the device's queue had no room for is repeated on the main ring") {
     PolledFile on_disk;
     run_io([&]() -> Co<void> {

@@ -225,9 +225,9 @@ struct Sync : OpDefaults {
 
 // Ready when no operation is in flight on `fd` any more.
 inline auto sole_holder_of(const SharedFd& fd) {
-    return poll_fn([&fd](Context& context) -> Poll<void> {
+    return poll_fn([&fd, waiter = SharedFd::Waiter()](Context& context) mutable -> Poll<void> {
         if (fd.is_sole_holder()) return Unit{};
-        fd.wait_for_sole_holder(context.waker());
+        fd.wait_for_sole_holder(waiter, context.waker());
         return pending;
     });
 }
@@ -237,20 +237,25 @@ inline auto sole_holder_of(const SharedFd& fd) {
 struct Close : OpDefaults {
     using Output = Result<void>;
     UniqueFd fd;
+    bool handed_over = false;
 
     explicit Close(UniqueFd descriptor) noexcept : fd(std::move(descriptor)) {}
-    void prepare(io_uring_sqe& entry) noexcept { io_uring_prep_close(&entry, fd.get()); }
-    bool again(int result) noexcept {
-        settle(result);
+    void prepare(io_uring_sqe& entry) noexcept {
+        io_uring_prep_close(&entry, fd.get());
+        handed_over = true;
+    }
+    bool again(int) noexcept {
+        settle();
         return false;
     }
     Output finish(int result, unsigned) noexcept { return success_or_error(close_category, result); }
-    void discard(int result, unsigned) noexcept { settle(result); }
+    void discard(int, unsigned) noexcept { settle(); }
 
 private:
-    // Cancelled before the kernel saw it: ours to close. Else the number is gone, error or not.
-    void settle(int result) noexcept {
-        if (result != -ECANCELED) static_cast<void>(fd.release());
+    // Not handed to the kernel, it is ours to close. Else the number is gone, whatever the error, which may
+    // be that of a file system's flush; and no request to cancel was sent (RingDriver::start).
+    void settle() noexcept {
+        if (handed_over) static_cast<void>(fd.release());
     }
 };
 

@@ -48,6 +48,12 @@ struct Direct : Op {
     }
 };
 
+// The ring would take ~0 for the place where the last read or write ended. Here it is a place that no file
+// has, like others: "Invalid argument".
+inline std::uint64_t place_of(std::uint64_t position) noexcept {
+    return std::min(position, at_current_position - 1);
+}
+
 struct Allocate : OpDefaults {
     using Output = Result<void>;
     SharedFd file;
@@ -105,7 +111,8 @@ public:
     // One read of buffer.size() bytes from `position`, both aligned ("read: Invalid argument" otherwise).
     // Fewer at the end of the file, 0 past it; fewer also before a place that cannot be read.
     auto read_at_aligned(DmaBuffer buffer, std::uint64_t position) const {
-        return Operation(operations::DirectRead({file_, std::move(buffer), position}, device_, may_poll_));
+        return Operation(operations::DirectRead({file_, std::move(buffer), operations::place_of(position)},
+                                                device_, may_poll_));
     }
 
     // The same of any bytes: reads the aligned stretch around them, up to 1 GiB.
@@ -128,7 +135,11 @@ public:
     // in the device's cache.
     auto fdatasync() { return Operation(operations::Sync(file_, IORING_FSYNC_DATASYNC)); }
 
+    // A file in a file system, or a device itself, which has the size that it has.
+    bool is_device() const noexcept { return is_device_; }
+
     auto stat() const { return Operation(operations::Stat(file_)); }
+    // Of a device: 0, as stat(2) says.
     auto size() const { return map(stat(), &DmaFile::size_of); }
 
     // Gets room for a file of that size, which it then has. Writes that make a file longer wait for each
@@ -163,7 +174,8 @@ private:
     // Linux 6.1 then waits for ever for a polled one.
     Operation<operations::DirectWrite> write(DmaBuffer buffer, std::uint64_t position, bool all) {
         std::size_t bytes = buffer.size();
-        operations::Write<DmaBuffer> write(file_, std::move(buffer), position, bytes, all);
+        operations::Write<DmaBuffer> write(file_, std::move(buffer), operations::place_of(position), bytes,
+                                           all);
         return Operation(operations::DirectWrite(std::move(write), device_, may_poll_ && is_device_));
     }
 

@@ -30,8 +30,8 @@ struct ReadManyLimits {
     std::size_t in_flight_bytes_max = 1 << 20;
 };
 
-// One of the ranges, and its bytes: fewer where DmaFile::read_at would give fewer. An error of a read is that
-// of each range in it.
+// One of the ranges, and its bytes: fewer where DmaFile::read_at would give fewer, which is asked if the read
+// that it shares ends before it. An error of a read is that of each range in it.
 struct RangeRead {
     ReadRange range;
     Result<ReadResult> bytes;

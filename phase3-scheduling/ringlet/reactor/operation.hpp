@@ -101,7 +101,10 @@ class [[nodiscard]] Operation {
 public:
     using Output = typename Op::Output;
 
-    explicit Operation(Op op) : source_(new OperationSource<Op>(std::move(op))) {}
+    explicit Operation(Op op) : source_(new OperationSource<Op>(std::move(op))) {
+        static_assert(alignof(OperationSource<Op>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                      "over-aligned buffers are not supported in an operation: hold them through a pointer");
+    }
 
     Poll<Output> poll(Context& context) {
         if (source_->has_result()) return source_->take_result();

@@ -83,9 +83,11 @@ std::shared_ptr<DirectDevice> Reactor::direct_device(dev_t number, const std::st
     return device;
 }
 
+// Not asked again once memory was lacking: that takes Ring::make a tenth of a second, in which nothing runs.
 bool Reactor::make_poll_ring() {
-    if (poll_) return true;
+    if (poll_ || poll_refused_) return poll_ != nullptr;
     auto ring = Ring::make(main_.ring().depth(), Ring::poll_flags);
+    poll_refused_ = !ring && ring.error().code == std::errc::not_enough_memory;
     if (!ring) return false;
     poll_ = std::make_unique<RingDriver>(std::move(*ring));
     poll_->watch(options_.trace, 2, options_.histograms);
@@ -207,6 +209,11 @@ std::optional<Time> Reactor::earliest_timer() const noexcept {
 void Reactor::expire_timers() noexcept {
     if (!timers_.empty()) timers_.expire(Clock::now());
     if (!latency_timers_.empty()) latency_timers_.expire(Clock::now());
+}
+
+// A task of any queue may bring a timer forward that is another's, and for which the armed one is late.
+void Reactor::note_reset_timer() noexcept {
+    if (!latency_timers_.empty()) arm_preempt(CycleTime::max(), true);
 }
 
 // Before what has come is collected: it may be for the task that runs next, or for another part of it.

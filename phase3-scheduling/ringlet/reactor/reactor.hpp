@@ -47,6 +47,7 @@ public:
         note_outside();
         return is_urgent() ? latency_timers_ : timers_;
     }
+    void note_reset_timer() noexcept;
     Ring& ring() noexcept { return main_.ring(); }
     const RingStats& stats() const noexcept { return main_.stats(); }
     const RingStats& latency_stats() const noexcept { return latency_.stats(); }
@@ -147,6 +148,7 @@ private:
     RingDriver main_;
     RingDriver latency_;
     std::unique_ptr<RingDriver> poll_;  // made when a device can be polled
+    bool poll_refused_ = false;         // for want of memory
     std::unique_ptr<IoMemory, ReleaseIoMemory> io_memory_;
     std::map<dev_t, std::shared_ptr<DirectDevice>> direct_devices_;
     PreemptWords latency_words_;

@@ -18,6 +18,7 @@ public:
     void reset(Duration wait) noexcept {
         deadline_ = after(Clock::now(), wait);
         timer_.reset(deadline_);
+        if (timer_.is_armed() && current_executor()) Reactor::current().note_reset_timer();
     }
 
     Poll<void> poll(Context& context) {

@@ -50,8 +50,9 @@ std::uint64_t measure_rate() {
     while (now >= first.time && now - first.time < long_enough) now = Clock::now();
     Reading last = read_both();
     std::uint64_t cycles = last.cycles - first.cycles;
-    auto nanoseconds = static_cast<std::uint64_t>((last.time - first.time).count());
-    return cycles == 0 ? 0 : (nanoseconds << 32) / cycles;
+    // Wide: a process that was stopped meanwhile, for a debugger say, has more than 2^32 of them.
+    auto nanoseconds = static_cast<unsigned __int128>((last.time - first.time).count());
+    return cycles == 0 ? 0 : static_cast<std::uint64_t>((nanoseconds << 32) / cycles);
 }
 
 }  // namespace

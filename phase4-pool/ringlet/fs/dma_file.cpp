@@ -1,5 +1,6 @@
 #include <ringlet/fs/dma_file.hpp>
 
+#include <bit>
 #include <sys/sysmacros.h>
 
 namespace ringlet {
@@ -31,7 +32,8 @@ Co<Result<DmaFile>> DmaFile::open(std::string path, int flags, mode_t mode) {
     auto status = co_await Operation(operations::Stat(file, STATX_BASIC_STATS | STATX_DIOALIGN));
     if (!status) co_return std::unexpected(status.error());
     std::size_t alignment = alignment_of(*status);
-    if (alignment == 0) co_return failure(open_direct_category, EOPNOTSUPP);
+    // Not a power of two, as XFS may say of files on a realtime device, is more than align_down() can.
+    if (!std::has_single_bit(alignment)) co_return failure(open_direct_category, EOPNOTSUPP);
     std::shared_ptr<DirectDevice> device = Reactor::current().direct_device(device_of(*status), path);
     co_return DmaFile(std::move(file), std::move(device), alignment, S_ISBLK(status->stx_mode));
 }

@@ -11,7 +11,8 @@ namespace {
 
 DmaStreamOptions checked(DmaStreamOptions options, const DmaFile& file) {
     RINGLET_CHECK(options.buffers > 0 && options.buffer_bytes > 0, "a stream needs a buffer");
-    options.buffer_bytes = file.align_up(options.buffer_bytes);
+    options.buffer_bytes =
+        std::max(options.buffer_bytes, file.align_up(options.buffer_bytes));  // if it wraps
     return options;
 }
 
@@ -122,7 +123,7 @@ Co<Result<void>> DmaStreamWriter::close(DmaStreamWriter self) {
         self.start_write();
     }
     while (!self.behind_.empty()) co_await self.finish_oldest();
-    if (self.outcome_) self.outcome_ = self.file_.truncate(self.position_);
+    if (self.outcome_ && !self.file_.is_device()) self.outcome_ = self.file_.truncate(self.position_);
     if (self.outcome_) self.outcome_ = co_await self.file_.fdatasync();
     auto closed = co_await std::move(self.file_).close();
     co_return self.outcome_ ? closed : self.outcome_;

@@ -4,6 +4,8 @@
 #include <ringlet/base/check.hpp>
 #include <ringlet/time/sleep.hpp>
 
+#include <algorithm>
+
 namespace ringlet {
 
 // Ticks are due at start + k * period, so that lateness does not add up. Ticks missed while nobody waited
@@ -16,10 +18,10 @@ public:
 
     // A future of the next tick: its Output is the time at which the tick was due.
     auto tick() {
-        return map(sleep_until(next_), [this] {
-            Time due = next_;
+        return map(sleep_until(next_), [this, due = next_] {
             Duration late = Clock::now() - due;
-            next_ = due + period_ * (late / period_ + 1);
+            next_ = std::max(next_,
+                             due + period_ * (late / period_ + 1));  // another may have waited for this tick
             return due;
         });
     }
