@@ -57,7 +57,8 @@ TEST_CASE("a sleep of an urgent queue that another task brings forward preempts 
             woken = true;
         };
         auto sleeper = executor.spawn_local_into(urgent, sleeps()).value();
-        while (executor.queue(urgent)->stats().turns == 0) co_await yield_now();
+        co_await sleep(20ms);  // asleep, and no slice is left that ends with the urgent queue's bound
+        REQUIRE(executor.queue(urgent)->stats().turns == 1);
         nap.reset(1ms);
         Time began = Clock::now();
         CHECK(co_await hog_until([&] { return woken; }));

@@ -200,6 +200,23 @@ TEST_CASE("R46: who is refused sees all that the owner did before it closed") {
     }
 }
 
+TEST_CASE("R46: threads that are refused do not race") {
+    ForeignEvent event;
+    {
+        auto executor = make_executor();
+        executor->spawn_local(event.wait()).detach();
+        executor->turn(false);
+    }
+    ForeignWaker waker = event.take_waker();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) {
+        threads.emplace_back([copy = waker] {
+            for (int wake = 0; wake < 10'000; ++wake) copy.wake();
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+}
+
 TEST_CASE("R47: threads that copy, call and drop one waker leave a task that is freed once") {
     constexpr int threads_count = 2, rounds = 20'000;
     auto executor = make_executor();

@@ -198,3 +198,10 @@ TEST_CASE("spawn_blocking() on any shard uses the threads of its pool, and no mo
     auto threads = pool->join_all();
     CHECK(threads[0] == threads[1]);
 }
+
+TEST_CASE("as many threads may be allowed as there are numbers") {
+    BlockingPool pool(std::numeric_limits<unsigned>::max());
+    auto executor = make_executor();
+    executor->run([&]() -> Co<void> { CHECK(co_await pool.spawn([] { return 3; }) == 3); });
+    CHECK(pool.threads() == 1);
+}

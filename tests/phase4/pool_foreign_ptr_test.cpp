@@ -220,3 +220,51 @@ TEST_CASE("a pointer that is used abroad aborts, and so does one that is empty")
         CHECK(child.errors.find("a foreign pointer was used away from its home") != std::string::npos);
     }
 }
+
+namespace {
+
+// Makes a foreign pointer, and gives it away, as the last thing it does.
+class Parting {
+public:
+    explicit Parting(Pointer& heir, std::atomic<int>& deaths) : heir_(&heir), deaths_(&deaths) {}
+    Parting(Parting&& other) noexcept : heir_(std::exchange(other.heir_, nullptr)), deaths_(other.deaths_) {}
+    ~Parting() {
+        if (heir_ && current_executor()) *heir_ = resident(*deaths_);
+    }
+
+private:
+    Pointer* heir_;
+    std::atomic<int>* deaths_;
+};
+
+}  // namespace
+
+TEST_CASE("a pointer that is made while its home ends, by a call that nobody will run, outlives it") {
+    std::atomic<int> deaths = 0;
+    Pointer heir;
+    std::atomic<bool> is_ending = false, is_posted = false;
+    auto pool = start_pool(1, [&](Shard&) -> Co<void> {
+        // Keeps its shard in its end until there is a message that only the end delivers.
+        auto last = [&]() -> Co<void> {
+            struct Late {
+                std::atomic<bool>&is_ending, &is_posted;
+                ~Late() {
+                    is_ending = true;
+                    wait_until([&] { return is_posted.load(); });
+                }
+            } late{is_ending, is_posted};
+            co_await sleep(1h);
+        };
+        spawn_local(last()).detach();
+        co_await yield_now();
+        co_await yield_now();
+    });
+    wait_until([&] { return is_ending.load(); });
+    auto call = [parting = Parting(heir, deaths)] {};
+    auto result = pool.submit_to(0, std::move(call));
+    is_posted = true;
+    pool.join_all();
+    CHECK(deaths == 1);
+    heir = Pointer();
+    CHECK(deaths == 1);
+}

@@ -74,4 +74,70 @@ TEST_CASE("R56: an allocation of any thread fails while a shard says that it has
     CHECK(child.exited_well());
 }
 
+TEST_CASE("R56: a pool that stands hears of signals, whichever allocation of its threads has failed") {
+    static_cast<void>(allowed_cpus());
+    auto stop_at_signal_without = [](long n, bool& has_failed) {
+        auto child = run_in_child([&] {
+            counted_new::has_failed_anywhere = false;
+            counted_new::successes_left_anywhere = n;
+            try {
+                auto pool =
+                    LocalExecutorPoolBuilder(PoolPlacement::Unbound{1})
+                        .stop_on_signals()
+                        .on_all_shards([](Shard& shard) -> Co<void> { co_await shard.stop_requested(); });
+                std::this_thread::sleep_for(5ms);
+                counted_new::successes_left_anywhere = -1;
+                if (pool && pool->pool().stage() == PoolStage::running) {
+                    kill(getpid(), SIGTERM);
+                    wait_until([&] { return pool->pool().stage() != PoolStage::running; });
+                }
+            } catch (const std::bad_alloc&) {
+                counted_new::successes_left_anywhere = -1;
+            }
+            if (!counted_new::has_failed_anywhere) std::fputs("none failed", stderr);
+        });
+        CAPTURE(n);
+        CAPTURE(child.errors);
+        CHECK(child.exited_well());
+        has_failed = !child.says("none failed");
+    };
+    bool has_failed = true;
+    long n = 100;  // the first are those of the start, which the cases above look at
+    for (; has_failed; ++n) stop_at_signal_without(n, has_failed);
+    CHECK(n > 120);
+}
+
+TEST_CASE("R56: a blocking thread without memory for its notice runs all the same") {
+    static_cast<void>(allowed_cpus());
+    int failures = 0;
+    for (long n = 0;; ++n) {
+        bool is_over = false;
+        auto child = run_in_child([&] {
+            auto executor = make_executor();
+            BlockingPool pool(1, Placement::Fenced{CpuSet({1000})});
+            int result = 0;
+            executor->run([&]() -> Co<void> {
+                auto job = pool.spawn([] { return 1; });
+                counted_new::has_failed_anywhere = false;
+                counted_new::successes_left_anywhere = n;
+                try {
+                    result = co_await job;
+                } catch (const std::bad_alloc&) {
+                    result = 1;  // for the job itself
+                }
+                counted_new::successes_left_anywhere = -1;
+            });
+            CHILD_REQUIRE(result == 1);
+            if (!counted_new::has_failed_anywhere) std::fputs("none failed", stderr);
+        });
+        CAPTURE(n);
+        CAPTURE(child.errors);
+        REQUIRE(child.exited_well());
+        failures += child.says("a blocking thread runs anywhere: out of memory");
+        is_over = child.says("none failed");
+        if (is_over) break;
+    }
+    CHECK(failures > 0);
+}
+
 #endif

@@ -12,7 +12,8 @@ void WakeMessage::send(const Unparker& owner) noexcept {
     if (on_its_way_.exchange(true, std::memory_order_acq_rel)) return;
     retain();
     if (owner.post(*this)) return;
-    on_its_way_.store(false, std::memory_order_relaxed);
+    // Release: another who tries, and is refused as well, writes where this one has.
+    on_its_way_.store(false, std::memory_order_release);
     release();
 }
 

@@ -52,13 +52,18 @@ LocalExecutor::~LocalExecutor() {
     RINGLET_CHECK(!current_executor(), "an executor was destroyed from inside a run");
     Entered entered(*this);
     drop_tasks();
+    close_foreign_tasks();
     // From now on no other thread can reach a task of this one; what has been posted may still make new ones.
-    while (!foreign_tasks_.empty()) foreign_tasks_.front().close();
     if (inbox_) inbox_->close();
     do {
         drop_tasks();
+        close_foreign_tasks();
         parker_->drain();
-    } while (!live_tasks_.empty());
+    } while (!live_tasks_.empty() || !foreign_tasks_.empty());
+}
+
+void LocalExecutor::close_foreign_tasks() noexcept {
+    while (!foreign_tasks_.empty()) foreign_tasks_.front().close();
 }
 
 void LocalExecutor::drop_tasks() noexcept {

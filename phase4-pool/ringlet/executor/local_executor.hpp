@@ -117,6 +117,7 @@ private:
     void activate(TaskQueue& queue) noexcept;
     void charge_running(CycleTime now) noexcept;
     void drop_tasks() noexcept;
+    void close_foreign_tasks() noexcept;
     void note_turn_begin(TaskQueue& queue, CycleTime now) noexcept;
     void note_turn_end(TaskQueue& queue, CycleTime now, bool preempted) noexcept;
     void trace_wake(const TaskQueue& queue, const Header& task) noexcept;

@@ -4,7 +4,9 @@
 #include <ringlet/executor/local_executor.hpp>
 #include <ringlet/task/report.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <pthread.h>
 #include <system_error>
 
@@ -44,6 +46,11 @@ unsigned BlockingPool::threads() noexcept {
     return static_cast<unsigned>(threads_.size());
 }
 
+bool BlockingPool::is_on_own_thread() noexcept {
+    std::lock_guard lock(mutex_);
+    return std::ranges::find(threads_, std::this_thread::get_id(), &std::thread::get_id) != threads_.end();
+}
+
 void BlockingPool::submit(BlockingJob& job) {
     Result<Unparker> home = require_executor().unparker();
     if (!home) throw std::system_error(home.error());
@@ -60,7 +67,6 @@ void BlockingPool::submit(BlockingJob& job) {
 // One that cannot be started is missed only if there is no other.
 void BlockingPool::start_thread() {
     try {
-        threads_.reserve(threads_max_);
         threads_.emplace_back([this] { work(); });
     } catch (...) {
         if (threads_.empty()) throw;
@@ -82,15 +88,23 @@ void BlockingPool::abandon(BlockingJob& job) noexcept {
     job.release();
 }
 
+void BlockingPool::place_this_thread() const noexcept {
+    try {
+        Placement::unbind_this_thread();
+        if (auto bound = placement_.apply_to_this_thread(); !bound) {
+            notice_once("blocking pool", "a blocking thread runs anywhere: " + bound.error().text);
+        }
+    } catch (const std::bad_alloc&) {
+        std::fputs("ringlet: a blocking thread runs anywhere: out of memory\n", stderr);
+    }
+}
+
 void BlockingPool::work() noexcept {
     // Signals are for the program's own threads; its CPUs, not those of the thread that needed this one.
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    Placement::unbind_this_thread();
-    if (auto bound = placement_.apply_to_this_thread(); !bound) {
-        notice_once("blocking pool", "a blocking thread runs anywhere: " + bound.error().text);
-    }
+    place_this_thread();
     std::unique_lock lock(mutex_);
     ++idle_;
     while (true) {

@@ -79,6 +79,8 @@ public:
     }
 
     unsigned threads() noexcept;
+    // The calling thread is one of them.
+    bool is_on_own_thread() noexcept;
 
 private:
     // Throws std::bad_alloc, and std::system_error if there can be no thread and no descriptor.
@@ -86,6 +88,7 @@ private:
     // The future is gone.
     void abandon(BlockingJob& job) noexcept;
     void work() noexcept;
+    void place_this_thread() const noexcept;
     void start_thread();
 
     const unsigned threads_max_;

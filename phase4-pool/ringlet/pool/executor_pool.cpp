@@ -1,10 +1,10 @@
 #include <ringlet/pool/executor_pool.hpp>
 
-#include <ringlet/reactor/async.hpp>
+#include <ringlet/pool/stop_signals.hpp>
 
+#include <algorithm>
 #include <pthread.h>
 #include <stdexcept>
-#include <sys/signalfd.h>
 
 namespace ringlet {
 
@@ -14,34 +14,6 @@ using Started = std::expected<void, StartError>;
 
 StartError of_shard(ShardId id, const StartError& error) {
     return {error.code, "shard " + std::to_string(id) + ": " + error.text};
-}
-
-// A signal so soon after another is the same wish: timeout(1), for one, tells first the process and then its
-// group.
-constexpr std::chrono::milliseconds same_wish{200};
-
-// Runs on shard 0, beside its root, until the executor ends.
-Co<void> stop_when_told(Pool& pool, Async<> signals) {
-    std::optional<Time> asked;
-    while (true) {
-        signalfd_siginfo signal;
-        if (!co_await signals.read(std::as_writable_bytes(std::span(&signal, 1)))) co_return;
-        if (asked && Clock::now() - *asked > same_wish) pool.cancel();
-        if (!asked) asked = Clock::now();
-        pool.request_stop();
-    }
-}
-
-std::expected<UniqueFd, StartError> catch_stop_signals() {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGINT);
-    sigaddset(&both, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &both, nullptr);
-    auto fd = sys::signal_fd(both);
-    if (!fd)
-        return std::unexpected(StartError{fd.error(), "cannot wait for signals: " + fd.error().message()});
-    return std::move(*fd);
 }
 
 // Whether the shards that stand may run: said once, whatever happens.
@@ -80,7 +52,7 @@ std::expected<std::unique_ptr<LocalExecutor>, StartError> make_executor(const Lo
     if (signals) {
         auto readable = Async<>::adopt(std::move(signals));
         if (!readable) return std::unexpected(StartError{readable.error(), readable.error().message()});
-        (*executor)->spawn_local(stop_when_told(shard.pool(), std::move(*readable))).detach();
+        (*executor)->spawn_local(StopSignals::listen(std::move(*readable))).detach();
     }
     return executor;
 } catch (const std::bad_alloc&) {
@@ -136,11 +108,16 @@ LocalExecutorBuilder LocalExecutorPoolBuilder::builder_of(const Pool& pool, Shar
 
 std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(const std::shared_ptr<Pool>& pool,
                                                                        std::vector<Body> bodies) const {
+    std::optional<StopSignals> blocked;
     UniqueFd signals;
     if (stop_on_signals_) {
-        auto caught = catch_stop_signals();
-        if (!caught) return std::unexpected(caught.error());
-        signals = std::move(*caught);
+        blocked.emplace();
+        auto made = StopSignals::descriptor();
+        if (!made) {
+            return std::unexpected(
+                StartError{made.error(), "cannot wait for signals: " + made.error().message()});
+        }
+        signals = std::move(*made);
     }
     Decision decision;
     std::shared_future<bool> all_stand(decision.made.get_future());
@@ -167,6 +144,10 @@ std::expected<PoolThreads, StartError> LocalExecutorPoolBuilder::start(const std
     for (ShardId id = 0; id < starts.size(); ++id) {
         Started stands = starts[id].get();
         if (!stands && !error) error = of_shard(id, stands.error());
+    }
+    if (blocked && !error) {
+        StopSignals::add_listener(*pool);
+        blocked->keep();
     }
     decision.make(!error);
     if (error) return std::unexpected(*error);  // joins those that stand
@@ -195,6 +176,7 @@ void LocalExecutorPoolBuilder::run_shard(const LocalExecutorBuilder& builder, Po
 PoolThreads::~PoolThreads() {
     if (!pool_) return;
     RINGLET_CHECK(!current_executor(), "a pool was destroyed inside an executor: that would not end");
+    RINGLET_CHECK(!is_on_own_thread(), "a pool was destroyed on a thread of its own: that would not end");
     pool_->cancel();
     for (std::thread& thread : threads_) {
         if (thread.joinable()) thread.join();
@@ -202,9 +184,16 @@ PoolThreads::~PoolThreads() {
     if (auto error = pool_->take_error()) report_unhandled_exception(std::move(error));
 }
 
+bool PoolThreads::is_on_own_thread() const noexcept {
+    auto is_here = [](const std::thread& thread) { return thread.get_id() == std::this_thread::get_id(); };
+    return std::ranges::any_of(threads_, is_here) || pool_->blocking().is_on_own_thread();
+}
+
 void PoolThreads::join() {
     if (current_executor())
         throw std::logic_error("a pool was joined inside an executor: that would not end");
+    if (is_on_own_thread())
+        throw std::logic_error("a pool was joined on a thread of its own: that would not end");
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     if (auto error = pool_->take_error()) std::rethrow_exception(error);

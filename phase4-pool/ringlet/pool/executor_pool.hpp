@@ -91,7 +91,8 @@ protected:
         : pool_(std::move(pool)), threads_(std::move(threads)) {}
 
     // Waits for the ends of all shards; throws what the first of them has thrown, if one has. Refused
-    // (std::logic_error) inside an executor, which would wait for itself.
+    // (std::logic_error) inside an executor, and on the pool's blocking threads, which would wait for
+    // themselves.
     void join();
 
     // The body of a shard's root task.
@@ -99,6 +100,8 @@ protected:
     static Co<void> run_root(Shard& shard, Fn& fn, std::optional<Stored<T>>& output);
 
 private:
+    bool is_on_own_thread() const noexcept;
+
     std::shared_ptr<Pool> pool_;
     std::vector<std::thread> threads_;
 };
@@ -139,7 +142,8 @@ public:
     LocalExecutorPoolBuilder& blocking(unsigned threads_max,
                                        Placement placement = Placement::Fenced{allowed_cpus()});
     // SIGINT and SIGTERM stop the pool: the first asks, as request_stop(), one that comes later cancels. They
-    // are blocked in the calling thread, and in those that it starts from now on.
+    // are blocked in the calling thread, and in those that it starts from now on. A thread that runs already
+    // and does not block them, of another pool say, lets them end the process as ever.
     LocalExecutorPoolBuilder& stop_on_signals();
 
     // Starts all shards and runs on each, as its root, what `fn(shard)` returns. Returns once they all stand;

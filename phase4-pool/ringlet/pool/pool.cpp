@@ -1,5 +1,8 @@
 #include <ringlet/pool/pool.hpp>
 
+#include <ringlet/pool/stop_signals.hpp>
+#include <ringlet/task/report.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -43,6 +46,8 @@ Pool::Pool(std::vector<ShardPlacement> placements, unsigned blocking_threads, Pl
     }
 }
 
+Pool::~Pool() { StopSignals::forget_listener(*this); }
+
 Shard& Pool::shard(ShardId id) noexcept {
     RINGLET_CHECK(id < shards_.size(), "the pool has no shard of this number");
     return *shards_[id];
@@ -62,8 +67,9 @@ void Pool::tell_all() noexcept {
 void Pool::fail(std::exception_ptr error) noexcept {
     {
         std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::move(error);
+        if (!error_) std::swap(error_, error);
     }
+    if (error) report_unhandled_exception(std::move(error));
     cancel();
 }
 

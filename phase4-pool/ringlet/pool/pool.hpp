@@ -91,6 +91,7 @@ private:
 class Pool {
 public:
     Pool(std::vector<ShardPlacement> placements, unsigned blocking_threads, Placement blocking_placement);
+    ~Pool();
 
     unsigned size() const noexcept { return static_cast<unsigned>(shards_.size()); }
     // Aborts if there is none of this number.
@@ -104,7 +105,7 @@ public:
     void request_stop() noexcept { advance(PoolStage::stopping); }
     // Drops all roots, each when its task is next suspended.
     void cancel() noexcept { advance(PoolStage::cancelled); }
-    // A shard has failed. The first one's exception is kept; all others are cancelled.
+    // A shard has failed. The first one's exception is kept, another's reported; all others are cancelled.
     void fail(std::exception_ptr error) noexcept;
     std::exception_ptr take_error() noexcept;
 

@@ -20,6 +20,8 @@ public:
     using Output = typename F::Output;
     static_assert(std::is_nothrow_move_constructible_v<Stored<Output>>,
                   "a task's output moves to its JoinHandle, and that move must not throw");
+    static_assert(std::is_nothrow_destructible_v<F> && std::is_nothrow_destructible_v<Stored<Output>>,
+                  "a future or an output whose destructor throws is not supported");
     static_assert(alignof(F) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
                       alignof(Stored<Output>) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
                   "over-aligned futures are not supported: hold them through a pointer");
