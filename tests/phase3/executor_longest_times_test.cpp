@@ -43,7 +43,8 @@ TEST_CASE("the longest slice is not cut short") {
 TEST_CASE("who may spin for ever does, until something comes") {
     auto pinned = LocalExecutorBuilder().placement(Placement::Fixed{allowed_cpus().front()});
     auto executor = pinned.spin_before_park(Duration::max()).make().value();
-    executor->run([]() -> Co<void> { co_await sleep(5ms); });
+    // Long: on its way it may have to wait for its CPU.
+    executor->run([]() -> Co<void> { co_await sleep(100ms); });
     CHECK(executor->stats().parks == 0);
     CHECK(executor->stats().spun > 0ms);
 }

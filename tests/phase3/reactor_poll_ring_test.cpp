@@ -138,8 +138,8 @@ TEST_CASE("when nothing is in flight on it, the poll ring is not asked, and the 
         hold(false);
         std::uint64_t waits = Reactor::current().stats().waits;
         Duration before = cpu_time();
-        co_await sleep(50ms);
-        CHECK(cpu_time() - before < 10ms);
+        co_await sleep(500ms);
+        CHECK(cpu_time() - before < 100ms);  // under QEMU, other guests' time counts as its own
         CHECK(Reactor::current().stats().waits > waits);
         CHECK(poll_ring.enters == 0);
     });
