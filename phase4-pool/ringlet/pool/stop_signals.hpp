@@ -6,6 +6,7 @@
 
 #include <ringlet/base/error.hpp>
 #include <ringlet/base/unique_fd.hpp>
+#include <ringlet/future/co.hpp>
 #include <ringlet/pool/pool.hpp>
 #include <ringlet/reactor/async.hpp>
 
