@@ -62,7 +62,9 @@ public:
         sq_head_ = *ring.sq.khead;
         for (unsigned at = sq_head_; cancels_to_miss > 0 && at != *ring.sq.ktail; ++at) {
             io_uring_sqe& entry = ring.sq.sqes[at & *ring.sq.kring_mask];
-            if (entry.opcode != IORING_OP_ASYNC_CANCEL) continue;
+            // One that the kernel did not take comes by again, with an address that is not its own any more.
+            bool is_altered = (entry.addr ^ entry.user_data) >> 32 != 0;
+            if (entry.opcode != IORING_OP_ASYNC_CANCEL || is_altered) continue;
             entry.addr = ~entry.addr;
             --cancels_to_miss;
         }
