@@ -68,8 +68,8 @@ bool RingDriver::start(Source& source) noexcept {
         source.prepare(*entry);
         entry->user_data = user_data_of(source);
         source.submitted_ = true;
-        // A close cannot be called back: cancelled while a thread of the kernel flushes, it would leave open
-        // whether the number is gone.
+        // A close cannot be called back, so it counts as if that had been asked: cancelled while a thread of
+        // the kernel flushes, it would leave open whether the number is gone.
         source.cancelling_ = entry->opcode == IORING_OP_CLOSE;
     }
     ++stats_.submitted;

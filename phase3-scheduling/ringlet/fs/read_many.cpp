@@ -69,16 +69,15 @@ Co<std::optional<RangeRead>> ReadMany::next() {
     Result<ReadResult> bytes = current_;
     if (bytes) bytes = bytes->part(range.position - merged.start, range.bytes);
     // Cut short: at the end of the file, or where a place cannot be read that may be another range's.
-    std::optional<decltype(file_.read_at(0, 0))> alone;
     if (merged.ranges > 1 && bytes && bytes->size() < range.bytes) {
-        alone.emplace(file_.read_at(range.position, range.bytes));  // may throw, and nothing is lost
+        auto alone = file_.read_at(range.position, range.bytes);
+        bytes = co_await alone;
     }
-    ++next_range_;
+    ++next_range_;  // handed out from here on: a call that was dropped meanwhile has lost nothing
     if (--left_in_current_ == 0) {
         current_ = ReadResult();  // the memory is now the views'
         in_flight_bytes_ -= merged.bytes();
     }
-    if (alone) bytes = co_await std::move(*alone);
     co_return RangeRead{range, std::move(bytes)};
 }
 

@@ -20,8 +20,8 @@ public:
     auto tick() {
         return map(sleep_until(next_), [this, due = next_] {
             Duration late = Clock::now() - due;
-            next_ = std::max(next_,
-                             due + period_ * (late / period_ + 1));  // another may have waited for this tick
+            // Another may have waited for this tick.
+            next_ = std::max(next_, due + period_ * (late / period_ + 1));
             return due;
         });
     }

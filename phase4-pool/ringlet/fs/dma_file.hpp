@@ -135,7 +135,7 @@ public:
     // in the device's cache.
     auto fdatasync() { return Operation(operations::Sync(file_, IORING_FSYNC_DATASYNC)); }
 
-    // A file in a file system, or a device itself, which has the size that it has.
+    // A device itself, and not a file in a file system: its size is fixed.
     bool is_device() const noexcept { return is_device_; }
 
     auto stat() const { return Operation(operations::Stat(file_)); }

@@ -48,6 +48,7 @@ public:
         note_outside();
         return is_urgent() ? latency_timers_ : timers_;
     }
+    // A timer that is armed has another deadline now.
     void note_reset_timer() noexcept;
     Ring& ring() noexcept { return main_.ring(); }
     const RingStats& stats() const noexcept { return main_.stats(); }
